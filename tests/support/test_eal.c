@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "test_eal.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 #include <sc_packet.h>
+
+#include "sc_test.h"
 
 int
 test_eal_setup(void **state)
