@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* index: 8-way signature buckets with counted overflow. */
+#include <assert.h>
+#include <errno.h>
+#include <linux/mempolicy.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sc_index.h"
+
+#define SIG_MASK 0x7fffffffu
+#define HUGE_PAGE (2u << 20)
+
+static_assert(sizeof(struct sc_index_bucket) == 64, "a bucket is one cache line");
+/* Entries beyond a bucket but from it or before it lie in the REACH - 1 buckets that follow. */
+static_assert((SC_INDEX_REACH - 1) * SC_INDEX_WAYS < 1 << SC_INDEX_WAYS,
+		"the overflow count of a bucket cannot wrap");
+
+/* The top hash bits chose the bucket, so the low 31 tell its entries apart; 0 means empty. */
+static uint32_t
+signature(uint32_t hash)
+{
+	uint32_t sig = hash & SIG_MASK;
+
+	return sig == 0 ? 1 : sig;
+}
+
+static uint32_t
+match_mask(const struct sc_index_bucket *b, uint32_t sig)
+{
+	uint32_t mask = 0;
+
+	for (unsigned int i = 0; i < SC_INDEX_WAYS; i++)
+		mask |= (uint32_t)((b->sig[i] & SIG_MASK) == sig) << i;
+	return mask;
+}
+
+/* How many entries lie beyond this bucket whose search comes through it. */
+static uint32_t
+passed_get(const struct sc_index_bucket *b)
+{
+	uint32_t passed = 0;
+
+	for (unsigned int i = 0; i < SC_INDEX_WAYS; i++)
+		passed |= b->sig[i] >> 31 << i;
+	return passed;
+}
+
+static void
+passed_set(struct sc_index_bucket *b, uint32_t passed)
+{
+	for (unsigned int i = 0; i < SC_INDEX_WAYS; i++)
+		b->sig[i] = (b->sig[i] & SIG_MASK) | (passed >> i & 1) << 31;
+}
+
+static uint32_t
+next_bucket(const struct sc_index *ix, uint32_t b)
+{
+	return b + 1 == ix->nb_buckets ? 0 : b + 1;
+}
+
+static uint32_t
+reach(const struct sc_index *ix)
+{
+	return ix->nb_buckets < SC_INDEX_REACH ? ix->nb_buckets : SC_INDEX_REACH;
+}
+
+/* Add `delta` to the overflow counts of the n buckets from `home` on. */
+static void
+passed_add(struct sc_index *ix, uint32_t home, uint32_t n, int delta)
+{
+	for (uint32_t b = home; n > 0; n--, b = next_bucket(ix, b)) {
+		struct sc_index_bucket *bucket = &ix->buckets[b];
+
+		passed_set(bucket, passed_get(bucket) + delta);
+	}
+}
+
+/* A wrong node only costs time, so a kernel that refuses is no error. */
+static void
+prefer_node(void *mem, size_t bytes, int socket)
+{
+	unsigned long mask;
+
+	if (socket < 0 || socket >= (int)sizeof(mask) * 8)
+		return;
+	mask = 1ul << socket;
+	syscall(SYS_mbind, mem, bytes, MPOL_PREFERRED, &mask, sizeof(mask) * 8 + 1, 0);
+}
+
+int
+sc_index_init(struct sc_index *ix, uint32_t capacity, int socket)
+{
+	void *mem;
+
+	memset(ix, 0, sizeof(*ix));
+	if (capacity == 0)
+		return -EINVAL;
+	/* 24 entries in 5 buckets of 8 ways: 60 %. */
+	ix->nb_buckets = (uint32_t)(((uint64_t)capacity * 5 + 23) / 24);
+	ix->bytes = (size_t)ix->nb_buckets * sizeof(*ix->buckets);
+	mem = mmap(NULL, ix->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED) {
+		memset(ix, 0, sizeof(*ix));
+		return -ENOMEM;
+	}
+	ix->buckets = mem;
+	prefer_node(mem, ix->bytes, socket);
+	if (ix->bytes >= HUGE_PAGE)
+		madvise(mem, ix->bytes, MADV_HUGEPAGE);
+	memset(mem, 0, ix->bytes);
+	return 0;
+}
+
+void
+sc_index_free(struct sc_index *ix)
+{
+	if (ix->buckets != NULL)
+		munmap(ix->buckets, ix->bytes);
+	memset(ix, 0, sizeof(*ix));
+}
+
+int
+sc_index_insert(struct sc_index *ix, uint32_t hash, uint32_t value)
+{
+	uint32_t home = sc_index_home(ix, hash), b = home;
+
+	if (value == SC_INDEX_NONE)
+		return -EINVAL;
+	for (uint32_t n = 0; n < reach(ix); n++, b = next_bucket(ix, b)) {
+		struct sc_index_bucket *bucket = &ix->buckets[b];
+		uint32_t empty = match_mask(bucket, 0);
+		unsigned int i;
+
+		if (empty == 0)
+			continue;
+		i = (unsigned int)__builtin_ctz(empty);
+		bucket->sig[i] |= signature(hash);
+		bucket->value[i] = value;
+		passed_add(ix, home, n, 1);
+		ix->nb_used++;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+/* The way of `value` among the candidates in `mask`, or -1. */
+static int
+way_of(const struct sc_index_bucket *b, uint32_t mask, uint32_t value)
+{
+	for (; mask != 0; mask &= mask - 1) {
+		int i = __builtin_ctz(mask);
+
+		if (b->value[i] == value)
+			return i;
+	}
+	return -1;
+}
+
+int
+sc_index_remove(struct sc_index *ix, uint32_t hash, uint32_t value)
+{
+	uint32_t home = sc_index_home(ix, hash), b = home, sig = signature(hash);
+
+	for (uint32_t n = 0; n < reach(ix); n++, b = next_bucket(ix, b)) {
+		struct sc_index_bucket *bucket = &ix->buckets[b];
+		int i = way_of(bucket, match_mask(bucket, sig), value);
+
+		if (i >= 0) {
+			bucket->sig[i] &= ~SIG_MASK;
+			bucket->value[i] = 0;
+			passed_add(ix, home, n, -1);
+			ix->nb_used--;
+			return 0;
+		}
+		if (passed_get(bucket) == 0)
+			break;
+	}
+	return -ENOENT;
+}
+
+struct query {
+	uint32_t home;
+	uint32_t sig;
+	uint32_t mask; /* candidates in the home bucket */
+	const void *key;
+};
+
+static uint32_t
+search(const struct sc_index *ix, const struct query *q, sc_index_eq_fn eq, const void *arg)
+{
+	uint32_t b = q->home, mask = q->mask;
+
+	for (uint32_t n = reach(ix);;) {
+		const struct sc_index_bucket *bucket = &ix->buckets[b];
+
+		for (; mask != 0; mask &= mask - 1) {
+			uint32_t value = bucket->value[__builtin_ctz(mask)];
+
+			if (eq(arg, value, q->key))
+				return value;
+		}
+		if (passed_get(bucket) == 0 || --n == 0)
+			return SC_INDEX_NONE;
+		b = next_bucket(ix, b);
+		mask = match_mask(&ix->buckets[b], q->sig);
+	}
+}
+
+uint32_t
+sc_index_find(const struct sc_index *ix, uint32_t hash, const void *key, sc_index_eq_fn eq,
+		const void *arg)
+{
+	struct query q = {.home = sc_index_home(ix, hash), .sig = signature(hash), .key = key};
+
+	q.mask = match_mask(&ix->buckets[q.home], q.sig);
+	return search(ix, &q, eq, arg);
+}
+
+void
+sc_index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk, sc_index_eq_fn eq,
+		sc_index_prefetch_fn prefetch, const void *arg)
+{
+	struct query q[SC_INDEX_BULK_MAX];
+	unsigned int i;
+
+	assert(bulk->nb <= SC_INDEX_BULK_MAX);
+	for (i = 0; i < bulk->nb; i++) {
+		q[i].home = sc_index_home(ix, bulk->hashes[i]);
+		q[i].sig = signature(bulk->hashes[i]);
+		q[i].key = bulk->keys[i];
+		rte_prefetch0(&ix->buckets[q[i].home]);
+	}
+	for (i = 0; i < bulk->nb; i++) {
+		const struct sc_index_bucket *bucket = &ix->buckets[q[i].home];
+
+		q[i].mask = match_mask(bucket, q[i].sig);
+		if (q[i].mask != 0 && prefetch != NULL)
+			prefetch(arg, bucket->value[__builtin_ctz(q[i].mask)]);
+	}
+	for (i = 0; i < bulk->nb; i++)
+		bulk->values[i] = search(ix, &q[i], eq, arg);
+}
