@@ -61,7 +61,7 @@ const char *sc_counter_name(enum sc_counter c);
 const char *sc_counter_help(enum sc_counter c);
 const char *sc_map_name(enum sc_map m); /* "frames_refused", "flows_refused", ... */
 
-/* Sum of one map. */
+/* Sum of one map, modulo 2^64. */
 uint64_t sc_stats_map_sum(const struct sc_stats *s, enum sc_map m);
 /* dst += src. */
 void sc_stats_add(struct sc_stats *dst, const struct sc_stats *src);
@@ -76,17 +76,24 @@ struct sc_stats_cell {
 	struct sc_stats copy;   /* writer: the owning lcore; readers: any, under `seq` */
 };
 
-/* Owning lcore, between two rounds: publish a copy if one was asked for. Cheap if not. */
+/*
+ * A cell is all zero before its first use. Owning lcore, between two rounds: publish a copy if one
+ * was asked for since the last; one load if not.
+ */
 void sc_stats_publish(struct sc_stats_cell *cell);
-/* Any thread: ask for a fresh copy; sc_stats_read() returns true once it is there. */
+/* Any thread: ask for a copy taken after this call; returns the ticket for sc_stats_read(). */
 uint32_t sc_stats_ask(struct sc_stats_cell *cell);
+/*
+ * Any thread, never blocks: true once a copy at least as new as `ticket` is in *out. False, with
+ * *out undefined: not published yet, or overwritten while it was read; try again later.
+ */
 bool sc_stats_read(struct sc_stats_cell *cell, uint32_t ticket, struct sc_stats *out);
 
 /* ---- ledger ---- */
 
 /* One equation that does not hold. */
 struct sc_ledger_fault {
-	const char *equation; /* "flows: seen = refused + embryonic + admitted" */
+	const char *equation; /* as sc_ledger_equation() gives it: static */
 	uint64_t left, right;
 };
 
@@ -98,8 +105,17 @@ struct sc_ledger_result {
 };
 
 /*
+ * The text of equation i, with the names of counters and maps as reports show them:
+ * "flows: flows_seen = sum(flows_refused) + flows_embryonic_now + flows_admitted"; NULL behind the
+ * last. *is_box (may be NULL) tells those of sc_ledger_check_box(). Any thread; static storage.
+ */
+const char *sc_ledger_equation(unsigned int i, bool *is_box);
+
+/*
  * Check the equations of one worker's or intercept's own block (taken between rounds): frames,
- * flows, sessions, connections, client bytes, delivery, wire, answers. True if all hold.
+ * flows, sessions, connections, client bytes, delivery, wire, answers. True if all hold. They are
+ * linear, so they hold on any sum of blocks, too. *res is written anew; NULL if only the verdict
+ * is wanted. Any thread.
  */
 bool sc_ledger_check_one(const struct sc_stats *s, struct sc_ledger_result *res);
 /*
@@ -108,6 +124,8 @@ bool sc_ledger_check_one(const struct sc_stats *s, struct sc_ledger_result *res)
  */
 bool sc_ledger_check_box(const struct sc_stats *sum, uint64_t rings_handover,
 		uint64_t rings_records, struct sc_ledger_result *res);
+/* Append the faults of src to dst; what does not fit is left out. */
+void sc_ledger_merge(struct sc_ledger_result *dst, const struct sc_ledger_result *src);
 /* delivered / (accepted x copies + missing); 1.0 when nothing was to be delivered. */
 double sc_ledger_fidelity(const struct sc_stats *sum);
 
@@ -115,7 +133,10 @@ double sc_ledger_fidelity(const struct sc_stats *sum);
 
 #define SC_HIST_BUCKETS 48
 
-/* Bucket b counts values in [2^(b-1), 2^b); bucket 0 counts 0. One writer. */
+/*
+ * Bucket b counts values in [2^(b-1), 2^b); bucket 0 counts 0; the last also counts what lies
+ * above it. One writer.
+ */
 struct sc_hist {
 	uint64_t n[SC_HIST_BUCKETS];
 	uint64_t count, sum, max;
