@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lookup: keys, hashes and comparisons behind the indices. */
+#include <errno.h>
+#include <string.h>
+
+#include <rte_hash_crc.h>
+#include <rte_prefetch.h>
+
+#include <sc_session.h>
+
+#define KEY_SIZE 20
+
+_Static_assert(sizeof(struct sc_flow_key) == KEY_SIZE, "keys are compared as bytes");
+_Static_assert(sizeof(struct sc_tuple_key) == KEY_SIZE, "keys are compared as bytes");
+_Static_assert(offsetof(struct sc_flow, prod) == 18, "a flow begins with its key");
+_Static_assert(offsetof(struct sc_tomb, prod) == 18, "a tombstone begins with its key");
+_Static_assert(offsetof(struct sc_prod, port) == 16, "an endpoint begins with its key");
+
+static uint32_t
+hash_bytes(const void *key, uint32_t len)
+{
+	return rte_hash_crc(key, len, 0x5ca1ab1e);
+}
+
+uint32_t
+sc_flow_hash(const struct sc_flow_key *k)
+{
+	return hash_bytes(k, sizeof(*k));
+}
+
+static const void *
+key_of(const struct sc_tables *t, uint32_t value)
+{
+	if (value & SC_TOMB_BIT)
+		return &t->tomb[value & ~SC_TOMB_BIT];
+	return &t->flow[value];
+}
+
+static bool
+flow_eq(const void *arg, uint32_t value, const void *key)
+{
+	return memcmp(key_of(arg, value), key, KEY_SIZE) == 0;
+}
+
+static void
+flow_prefetch(const void *arg, uint32_t value)
+{
+	rte_prefetch0(key_of(arg, value));
+}
+
+uint32_t
+sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k)
+{
+	return sc_index_find(&t->by_key, sc_flow_hash(k), k, flow_eq, t);
+}
+
+void
+sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out)
+{
+	uint32_t hash[SC_INDEX_BULK_MAX];
+	const void *key[SC_INDEX_BULK_MAX];
+	struct sc_index_bulk bulk = {.nb = n, .hashes = hash, .keys = key, .values = out};
+
+	for (uint32_t i = 0; i < n; i++) {
+		hash[i] = sc_flow_hash(&k[i]);
+		key[i] = &k[i];
+	}
+	sc_index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
+}
+
+int
+sc_flow_index(struct sc_tables *t, uint32_t flow)
+{
+	return sc_index_insert(&t->by_key, hash_bytes(&t->flow[flow], KEY_SIZE), flow);
+}
+
+void
+sc_flow_unindex(struct sc_tables *t, uint32_t flow)
+{
+	sc_index_remove(&t->by_key, hash_bytes(&t->flow[flow], KEY_SIZE), flow);
+}
+
+void
+sc_tomb_remove(struct sc_tables *t, uint32_t tomb)
+{
+	struct sc_tomb *b = &t->tomb[tomb];
+
+	if (!b->in_use)
+		return;
+	sc_index_remove(&t->by_key, hash_bytes(b, KEY_SIZE), tomb | SC_TOMB_BIT);
+	b->in_use = false;
+}
+
+void
+sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, uint32_t *evicted_s)
+{
+	uint32_t i = t->tomb_next;
+	struct sc_tomb *b = &t->tomb[i];
+
+	*evicted_s = b->in_use ? b->seen_s : 0;
+	sc_tomb_remove(t, i);
+	t->tomb_next = i + 1 == t->nb_tombs ? 0 : i + 1;
+	*b = *tomb;
+	b->in_use = sc_index_insert(&t->by_key, hash_bytes(b, KEY_SIZE), i | SC_TOMB_BIT) == 0;
+}
+
+/* ---- production endpoints ---- */
+
+static bool
+prod_eq(const void *arg, uint32_t value, const void *key)
+{
+	const struct sc_tables *t = arg;
+	const struct sc_prod *want = key;
+
+	return sc_addr_eq(&t->prod[value].addr, &want->addr) && t->prod[value].port == want->port;
+}
+
+static uint32_t
+prod_hash(const struct sc_prod *p)
+{
+	return hash_bytes(p, offsetof(struct sc_prod, target));
+}
+
+uint32_t
+sc_prod_find(const struct sc_tables *t, const struct sc_addr *addr, uint16_t port)
+{
+	struct sc_prod p = {.addr = *addr, .port = port};
+
+	return sc_index_find(&t->by_endpoint, prod_hash(&p), &p, prod_eq, t);
+}
+
+uint32_t
+sc_prod_add(struct sc_tables *t, const struct sc_addr *addr, uint16_t port, uint16_t target)
+{
+	struct sc_prod p = {.addr = *addr, .port = port, .target = target};
+	uint32_t i = t->nb_prods;
+
+	if (i >= SC_PRODS_MAX || sc_index_insert(&t->by_endpoint, prod_hash(&p), i) < 0)
+		return SC_NONE;
+	t->prod[i] = p;
+	t->nb_prods++;
+	return i;
+}
+
+/* ---- sessions with kept addresses, by their replay tuple ---- */
+
+static void
+tuple_of(const struct sc_tables *t, uint32_t session, struct sc_tuple_key *k)
+{
+	const struct sc_session *s = &t->session[session];
+
+	k->addr = t->flow[s->flow].client;
+	k->port = s->port;
+	k->target = s->target;
+}
+
+static bool
+tuple_eq(const void *arg, uint32_t value, const void *key)
+{
+	struct sc_tuple_key k;
+
+	tuple_of(arg, value, &k);
+	return memcmp(&k, key, KEY_SIZE) == 0;
+}
+
+uint32_t
+sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k)
+{
+	return sc_index_find(&t->by_tuple, hash_bytes(k, KEY_SIZE), k, tuple_eq, t);
+}
+
+int
+sc_session_index(struct sc_tables *t, uint32_t session)
+{
+	struct sc_tuple_key k;
+
+	tuple_of(t, session, &k);
+	return sc_index_insert(&t->by_tuple, hash_bytes(&k, KEY_SIZE), session);
+}
+
+void
+sc_session_unindex(struct sc_tables *t, uint32_t session)
+{
+	struct sc_tuple_key k;
+
+	tuple_of(t, session, &k);
+	sc_index_remove(&t->by_tuple, hash_bytes(&k, KEY_SIZE), session);
+}

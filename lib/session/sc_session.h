@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * session: the tables of one worker: flows, sessions, tombstones, held client bytes, production
+ * endpoints, and the indices over them. All memory is taken at creation; taking and giving back is
+ * O(1) and never allocates.
+ *
+ * Threads: everything here belongs to the worker that created it.
+ * Times: u32 microseconds of the box's clock (low 32 bits); compare with sc_us_* only.
+ */
+#ifndef SC_SESSION_H
+#define SC_SESSION_H
+
+#include <rte_mbuf.h>
+
+#include <sc_base.h>
+#include <sc_index.h>
+#include <sc_packet.h>
+#include <sc_stats.h>
+#include <sc_timer.h>
+
+#define SC_NONE UINT32_MAX
+
+/* ---- short times ---- */
+
+static inline bool
+sc_us_is_due(uint32_t due, uint32_t now)
+{
+	return (int32_t)(now - due) >= 0;
+}
+
+static inline uint32_t
+sc_us_later(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) >= 0 ? a : b;
+}
+
+/* ---- held client bytes: they belong to the flow, once; each session has a cursor into them ---- */
+
+enum sc_held_kind {
+	SC_HELD_DATA,
+	SC_HELD_FIN, /* takes one sequence number */
+	SC_HELD_RST, /* takes none */
+};
+
+#define SC_HELD_TURN 0x01   /* opens a turn: its ACK number is above that of the segment before */
+#define SC_HELD_DUPLEX 0x02 /* production was sending beyond its ACK when it left */
+#define SC_HELD_BOUNDARY \
+	0x04               /* proven: all of production's bytes acknowledged, nothing in flight */
+#define SC_HELD_SYNTH 0x08 /* ours: the capture ended before the client closed */
+#define SC_HELD_REF 0x10   /* payload stands in its frame; otherwise in chunks */
+#define SC_HELD_PSH 0x20
+#define SC_HELD_URG 0x40
+
+struct sc_held {
+	uint32_t next;
+	uint32_t seq; /* captured */
+	uint32_t len; /* payload bytes */
+	uint32_t ack; /* captured ACK number, production's FIN taken off */
+	uint32_t gap; /* bytes missing right before it (a declared hole) */
+	uint32_t cap_us;
+	uint32_t think_us; /* since production's last byte; 0 unknown */
+	uint32_t pause_us; /* longest pause inside the answer before it (gp) */
+	uint32_t first_us; /* time to first byte of that answer (L); 0 unknown */
+	uint16_t refs;     /* sessions that still need it */
+	uint16_t sum;      /* of the payload, as if at an even offset */
+	uint16_t urg;
+	uint8_t kind, flags;
+	uint16_t skip; /* payload bytes cut off at its front, in the store */
+	uint32_t off;  /* REF: offset of the payload in the frame; chunks: first chunk */
+	struct rte_mbuf *mbuf;
+};
+
+#define SC_CHUNK_SIZE 256
+
+/* ---- flows ---- */
+
+enum sc_flow_state {
+	SC_FLOW_FREE,
+	SC_FLOW_EMBRYONIC, /* SYN seen, nothing after it */
+	SC_FLOW_JOINING,   /* mid-stream, no proven boundary yet */
+	SC_FLOW_WAITING,   /* would open, but the target's return path is not proven yet */
+	SC_FLOW_LIVE,      /* admitted: has sessions */
+};
+
+#define SC_FLOW_MIDSTREAM 0x01
+#define SC_FLOW_PROD_SEEN 0x02 /* production frames were seen: prod_* are valid */
+#define SC_FLOW_PROD_FIN 0x04  /* prod_fin is valid */
+#define SC_FLOW_FIN 0x08       /* the client's FIN is in the stream */
+#define SC_FLOW_RST 0x10       /* the client's RST is in the stream */
+#define SC_FLOW_DETACHED 0x20  /* its tuple has a newer flow: not in the index any more */
+#define SC_FLOW_ENDED 0x40     /* nothing more is taken from the mirror (FIN, gap, stop) */
+#define SC_FLOW_BASE 0x80      /* prod_base is valid */
+
+struct sc_flow {
+	struct sc_addr client;
+	uint16_t cport;
+	uint16_t prod; /* index into the production dictionary */
+	uint32_t isn;
+	uint32_t nxt;       /* next captured sequence number expected in order */
+	uint32_t cack;      /* highest ACK number of the client */
+	uint32_t turn_ack;  /* ACK number of the newest turn's first segment */
+	uint32_t prod_base; /* production's first byte: ACK numbers are counted from here */
+	uint32_t prod_nxt;  /* end of production's newest byte seen */
+	uint32_t prod_ack;  /* ACK number on the segment that carried it */
+	uint32_t prod_cack; /* highest ACK number production sent */
+	uint32_t prod_fin;
+	uint32_t prod_us;   /* time of that newest byte */
+	uint32_t client_us; /* time of the client's newest data */
+	uint32_t pause_us;  /* longest pause in production's answer of this turn */
+	uint32_t first_us;  /* its time to first byte */
+	uint32_t rtt_us;    /* the client's; 0 unknown */
+	uint32_t syn_us;    /* SYN or, once seen, SYN-ACK */
+	uint32_t held_head, held_tail, ooo_head;
+	uint32_t ooo_bytes;
+	uint32_t hole_us; /* when the open hole was noticed; valid while ooo_head is not SC_NONE */
+	uint32_t session; /* first session; in SC_FLOW_WAITING the next waiting flow */
+	uint32_t accepted, missing; /* modulo 2^32 */
+	uint16_t copies, live;      /* sessions wanted, sessions alive */
+	uint16_t mss;
+	uint8_t wscale, opts; /* of the SYN: SC_OPT_* */
+	uint8_t state, flags;
+	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
+	uint8_t outcome; /* that of session 0 */
+	uint8_t nb_ooo;
+	uint8_t prod_syn_opts; /* SC_OPT_* of production's SYN-ACK */
+};
+
+/* ---- sessions ---- */
+
+/* States of a session's connection to the target. */
+enum sc_conn_state {
+	SC_CONN_FREE,
+	SC_CONN_SYN_SENT,
+	SC_CONN_OPEN,      /* ESTABLISHED, or CLOSE-WAIT when the target's FIN came */
+	SC_CONN_FIN_SENT,  /* FIN-WAIT-1, CLOSING or LAST-ACK */
+	SC_CONN_FIN_ACKED, /* FIN-WAIT-2: the target has not closed yet */
+	SC_CONN_BETWEEN,   /* closed by the target; opens again at the next turn */
+	SC_CONN_COUNT
+};
+
+#define SC_SESS_POOL 0x0001 /* tuple from a pool: slot is valid */
+#define SC_SESS_TS 0x0002   /* timestamps on this connection */
+#define SC_SESS_TARGET_FIN 0x0004
+#define SC_SESS_PROBER 0x0008   /* its SYN proves the return path */
+#define SC_SESS_RECOVERY 0x0010 /* NewReno fast recovery (RFC 6582) */
+#define SC_SESS_TIMED 0x0020    /* rtt_seq, rtt_us are valid */
+#define SC_SESS_ANSWERED 0x0040 /* the target sent a byte in this turn */
+#define SC_SESS_AT_ZERO 0x0080  /* zero_us is valid */
+#define SC_SESS_PASSED 0x0100   /* the segment at the cursor has been released by the gate */
+#define SC_SESS_RTO 0x0200      /* rto_us is armed */
+#define SC_SESS_ACK 0x0400      /* ack_us is armed */
+#define SC_SESS_GATE 0x0800     /* gate_us is armed */
+#define SC_SESS_PERSIST 0x1000  /* persist_us is armed */
+#define SC_SESS_SYN_TS 0x2000   /* our SYN carried timestamps */
+#define SC_SESS_TURN 0x4000     /* a turn is open: counted in turns_seen */
+
+struct sc_session {
+	uint32_t flow;
+	uint32_t next_copy;
+	uint32_t slot; /* pool tuple */
+	uint16_t addr_idx, port;
+	uint16_t target;
+	uint16_t flags;
+	uint8_t state;
+	uint8_t dup_acks, retries, reopens;
+	uint8_t stale, strikes, unacked_segs, copy; /* copy: 0 is the flow's session 0 */
+	uint16_t mss;
+	uint8_t snd_wscale, rcv_wscale;
+	uint32_t offset;        /* sequence number on the wire = captured + offset */
+	uint32_t una, nxt, max; /* wire: unacknowledged, next to send, highest sent */
+	uint32_t iss;
+	uint32_t wnd, max_wnd; /* the target's, scaled */
+	uint32_t cur_una,
+			cur_nxt; /* held segments that una and nxt stand in; SC_NONE: at the end */
+	uint32_t rcv_nxt, irs;
+	uint32_t acked; /* last RCV.NXT that we sent */
+	uint32_t ts_recent;
+	uint32_t base;    /* A of the newest released turn */
+	uint32_t delta;   /* running difference target - production */
+	uint32_t turn_rx; /* answer bytes at the start of the turn */
+	uint32_t cwnd, ssthresh, recover;
+	uint32_t srtt_us, rttvar_us;
+	uint32_t rtt_seq, rtt_us;
+	uint32_t rto_us, ack_us, gate_us, persist_us; /* deadlines */
+	uint32_t quiet_us;     /* latest of: last response, our last ACK, everything acknowledged */
+	uint32_t resp_us;      /* last answer byte */
+	uint32_t zero_us;      /* when d first reached 0 or more in this turn */
+	uint32_t acked_us;     /* when everything sent had been acknowledged */
+	uint32_t pause_us;     /* longest pause inside the target's answer of this turn */
+	uint32_t sent_us;      /* when the newest turn was released */
+	uint32_t challenge_us; /* last out-of-window ACK */
+	struct sc_wheel_node node;
+	uint32_t answer_new, answer_hole; /* of this connection, modulo 2^32 */
+};
+
+/* ---- tombstones: what is remembered of refused and ended flows ---- */
+
+struct sc_tomb {
+	struct sc_addr client;
+	uint16_t cport, prod; /* the first 20 bytes are the key, as in sc_flow */
+	uint32_t isn;
+	uint32_t seen_s;
+	uint8_t reason; /* enum sc_reason */
+	bool was_admitted;
+	bool in_use;
+};
+
+/* ---- production endpoints ---- */
+
+struct sc_prod {
+	struct sc_addr addr;
+	uint16_t port;
+	uint16_t target; /* index into the target table */
+};
+
+#define SC_PRODS_MAX 65534
+
+/* The key of a flow in the index. */
+struct sc_flow_key {
+	struct sc_addr client;
+	uint16_t cport, prod;
+};
+
+uint32_t sc_flow_hash(const struct sc_flow_key *k);
+
+/* ---- the tables ---- */
+
+/* An index value with this bit is a tombstone. */
+#define SC_TOMB_BIT 0x80000000u
+
+struct sc_tables_cfg {
+	uint32_t max_flows;
+	uint32_t max_sessions;
+	uint32_t max_tombs;
+	uint32_t max_held;   /* held segments */
+	uint32_t max_chunks; /* of 256 bytes */
+	uint32_t max_refs;   /* mbufs that may be held by reference */
+	bool by_address;     /* sessions keep client addresses: index them by tuple */
+	uint64_t now_us;
+};
+
+struct sc_freelist {
+	uint32_t *item;
+	uint32_t nb; /* free ones */
+	uint32_t total;
+};
+
+struct sc_tables {
+	struct sc_flow *flow;
+	struct sc_session *session;
+	struct sc_tomb *tomb;
+	struct sc_held *held;
+	uint8_t (*chunk)[SC_CHUNK_SIZE];
+	uint32_t *chunk_next;
+	struct sc_freelist free_flow, free_session, free_held, free_chunk;
+	uint32_t tomb_next;         /* the next one to be used, oldest first */
+	uint32_t nb_tombs;          /* size of tomb[] */
+	uint32_t max_refs, nb_refs; /* mbufs held by reference: limit, now */
+	struct sc_index by_key;     /* captured tuple -> flow or tombstone */
+	struct sc_index by_tuple;   /* replay tuple -> session; only with by_address */
+	struct sc_prod *prod;
+	uint32_t nb_prods;
+	struct sc_index by_endpoint;
+	struct sc_wheel wheel; /* one node a session */
+	struct sc_sweep sweep; /* last_seen of flows */
+};
+
+/* 0, or -ENOMEM with a sentence saying how much was wanted. sc_tables_fini() undoes it. */
+int sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_err *err);
+void sc_tables_fini(struct sc_tables *t);
+/* Bytes that the tables of this configuration take. */
+uint64_t sc_tables_size(const struct sc_tables_cfg *cfg);
+
+/* Index of a zeroed entry, or SC_NONE when the pool is empty. */
+uint32_t sc_flow_take(struct sc_tables *t);
+void sc_flow_give(struct sc_tables *t, uint32_t i);
+uint32_t sc_session_take(struct sc_tables *t);
+void sc_session_give(struct sc_tables *t, uint32_t i); /* takes it out of the wheel */
+
+/* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
+uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
+/* The same for up to 32 keys at once, with prefetch. */
+void sc_flow_find_bulk(
+		const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out);
+/* 0 or -ENOSPC. */
+int sc_flow_index(struct sc_tables *t, uint32_t flow);
+void sc_flow_unindex(struct sc_tables *t, uint32_t flow);
+
+/*
+ * Remember a flow that is refused or over; takes the oldest tombstone's place when all are used.
+ * *evicted_s is the time in seconds at which the evicted one was made, 0 if none was.
+ */
+void sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, uint32_t *evicted_s);
+void sc_tomb_remove(struct sc_tables *t, uint32_t tomb);
+
+/* Index of the production endpoint, or SC_NONE. */
+uint32_t sc_prod_find(const struct sc_tables *t, const struct sc_addr *addr, uint16_t port);
+/* Add one; SC_NONE when the dictionary is full. */
+uint32_t sc_prod_add(
+		struct sc_tables *t, const struct sc_addr *addr, uint16_t port, uint16_t target);
+
+/* The replay tuple of a session with a kept address. */
+struct sc_tuple_key {
+	struct sc_addr addr;
+	uint16_t port, target;
+};
+
+uint32_t sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k);
+int sc_session_index(struct sc_tables *t, uint32_t session); /* 0 or -ENOSPC */
+void sc_session_unindex(struct sc_tables *t, uint32_t session);
+
+/* ---- held bytes ---- */
+
+/*
+ * Keep len payload bytes of seg from payload offset off. Up to copy_below bytes, or when the budget
+ * for references is used up, they are copied into chunks; *took_mbuf tells whether seg->mbuf now
+ * belongs to the held segment. SC_NONE when a pool is empty (nothing changed).
+ */
+uint32_t sc_held_take(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_t len,
+		uint32_t copy_below, bool *took_mbuf);
+/* One without payload (FIN, RST). */
+uint32_t sc_held_take_empty(struct sc_tables *t);
+void sc_held_give(struct sc_tables *t, uint32_t i);
+/* Copy len bytes from offset off of its payload. */
+void sc_held_copy(const struct sc_tables *t, const struct sc_held *h, uint32_t off, uint32_t len,
+		void *dst);
+/* Cut n (< its length, < 65,536) bytes off its front or its end; the checksum is taken anew. */
+void sc_held_cut_front(struct sc_tables *t, struct sc_held *h, uint32_t n);
+void sc_held_cut_end(struct sc_tables *t, struct sc_held *h, uint32_t n);
+/* Folded sum of a part of its payload. */
+uint16_t sc_held_sum(
+		const struct sc_tables *t, const struct sc_held *h, uint32_t off, uint32_t len);
+/* Parts per thousand of the scarcest held pool in use: 0..1000. */
+uint32_t sc_held_fill(const struct sc_tables *t);
+
+#endif

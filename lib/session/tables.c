@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tables: memory of one worker's states, and their free lists. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <sc_session.h>
+
+#define HUGE_PAGE (2ul << 20)
+
+static size_t
+round_huge(size_t bytes)
+{
+	return (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
+/* Zeroed memory, in huge pages where the kernel has them. */
+static void *
+map_zeroed(size_t nb, size_t size)
+{
+	size_t bytes = round_huge(nb * size);
+	void *mem;
+
+	if (nb == 0)
+		bytes = HUGE_PAGE;
+	mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED)
+		return NULL;
+	madvise(mem, bytes, MADV_HUGEPAGE);
+	return mem;
+}
+
+static void
+unmap(void *mem, size_t nb, size_t size)
+{
+	if (mem != NULL)
+		munmap(mem, nb == 0 ? HUGE_PAGE : round_huge(nb * size));
+}
+
+/* All of 0..n-1 free; the lowest is taken first. */
+static int
+freelist_init(struct sc_freelist *f, uint32_t n)
+{
+	f->item = map_zeroed(n, sizeof(*f->item));
+	if (f->item == NULL)
+		return -ENOMEM;
+	f->nb = n;
+	f->total = n;
+	for (uint32_t i = 0; i < n; i++)
+		f->item[i] = n - 1 - i;
+	return 0;
+}
+
+static uint32_t
+freelist_take(struct sc_freelist *f)
+{
+	return f->nb == 0 ? SC_NONE : f->item[--f->nb];
+}
+
+static void
+freelist_give(struct sc_freelist *f, uint32_t i)
+{
+	f->item[f->nb++] = i;
+}
+
+uint64_t
+sc_tables_size(const struct sc_tables_cfg *cfg)
+{
+	uint64_t size = 0;
+
+	size += round_huge((uint64_t)cfg->max_flows * (sizeof(struct sc_flow) + 4 + 4));
+	size += round_huge((uint64_t)cfg->max_sessions * (sizeof(struct sc_session) + 4));
+	size += round_huge((uint64_t)cfg->max_tombs * sizeof(struct sc_tomb));
+	size += round_huge((uint64_t)cfg->max_held * (sizeof(struct sc_held) + 4));
+	size += round_huge((uint64_t)cfg->max_chunks * (SC_CHUNK_SIZE + 8));
+	size += ((uint64_t)cfg->max_flows + cfg->max_tombs) * 14;
+	if (cfg->by_address)
+		size += (uint64_t)cfg->max_sessions * 14;
+	return size + (uint64_t)SC_PRODS_MAX * (sizeof(struct sc_prod) + 14);
+}
+
+static int
+map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
+{
+	t->flow = map_zeroed(cfg->max_flows, sizeof(*t->flow));
+	t->session = map_zeroed(cfg->max_sessions, sizeof(*t->session));
+	t->tomb = map_zeroed(cfg->max_tombs, sizeof(*t->tomb));
+	t->held = map_zeroed(cfg->max_held, sizeof(*t->held));
+	t->chunk = map_zeroed(cfg->max_chunks, SC_CHUNK_SIZE);
+	t->chunk_next = map_zeroed(cfg->max_chunks, sizeof(*t->chunk_next));
+	t->prod = map_zeroed(SC_PRODS_MAX, sizeof(*t->prod));
+	t->nb_tombs = cfg->max_tombs;
+	t->max_refs = cfg->max_refs;
+	if (t->flow == NULL || t->session == NULL || t->tomb == NULL || t->held == NULL
+			|| t->chunk == NULL || t->chunk_next == NULL || t->prod == NULL)
+		return -ENOMEM;
+	if (freelist_init(&t->free_flow, cfg->max_flows) < 0
+			|| freelist_init(&t->free_session, cfg->max_sessions) < 0
+			|| freelist_init(&t->free_held, cfg->max_held) < 0
+			|| freelist_init(&t->free_chunk, cfg->max_chunks) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int
+make_indices(struct sc_tables *t, const struct sc_tables_cfg *cfg)
+{
+	int ret;
+
+	ret = sc_index_init(&t->by_key, cfg->max_flows + cfg->max_tombs, -1);
+	if (ret == 0)
+		ret = sc_index_init(&t->by_endpoint, SC_PRODS_MAX, -1);
+	if (ret == 0 && cfg->by_address)
+		ret = sc_index_init(&t->by_tuple, cfg->max_sessions, -1);
+	if (ret == 0)
+		ret = sc_sweep_init(&t->sweep, cfg->max_flows);
+	return ret;
+}
+
+int
+sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_err *err)
+{
+	int ret;
+
+	memset(t, 0, sizeof(*t));
+	if (cfg->max_flows == 0 || cfg->max_sessions == 0 || cfg->max_tombs == 0
+			|| cfg->max_held == 0)
+		return sc_err_set(err, -EINVAL,
+				"tables need at least one flow, session and held segment");
+	ret = map_states(t, cfg);
+	if (ret == 0)
+		ret = make_indices(t, cfg);
+	if (ret < 0) {
+		sc_tables_fini(t);
+		return sc_err_set(err, ret,
+				"no memory for %u flows and %u sessions: %llu MiB wanted; lower "
+				"max-flows or held-bytes",
+				cfg->max_flows, cfg->max_sessions,
+				(unsigned long long)(sc_tables_size(cfg) >> 20));
+	}
+	sc_wheel_init(&t->wheel, &t->session[0].node, sizeof(*t->session), cfg->max_sessions,
+			cfg->now_us);
+	return 0;
+}
+
+static void
+freelist_fini(struct sc_freelist *f)
+{
+	unmap(f->item, f->total, sizeof(*f->item));
+}
+
+void
+sc_tables_fini(struct sc_tables *t)
+{
+	unmap(t->flow, t->free_flow.total, sizeof(*t->flow));
+	unmap(t->session, t->free_session.total, sizeof(*t->session));
+	unmap(t->tomb, t->nb_tombs, sizeof(*t->tomb));
+	unmap(t->held, t->free_held.total, sizeof(*t->held));
+	unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
+	unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
+	unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
+	freelist_fini(&t->free_flow);
+	freelist_fini(&t->free_session);
+	freelist_fini(&t->free_held);
+	freelist_fini(&t->free_chunk);
+	sc_index_free(&t->by_key);
+	sc_index_free(&t->by_endpoint);
+	sc_index_free(&t->by_tuple);
+	sc_sweep_free(&t->sweep);
+	memset(t, 0, sizeof(*t));
+}
+
+uint32_t
+sc_flow_take(struct sc_tables *t)
+{
+	uint32_t i = freelist_take(&t->free_flow);
+	struct sc_flow *f;
+
+	if (i == SC_NONE)
+		return SC_NONE;
+	f = &t->flow[i];
+	memset(f, 0, sizeof(*f));
+	f->held_head = f->held_tail = f->ooo_head = f->session = SC_NONE;
+	return i;
+}
+
+void
+sc_flow_give(struct sc_tables *t, uint32_t i)
+{
+	t->flow[i].state = SC_FLOW_FREE;
+	sc_sweep_forget(&t->sweep, i);
+	freelist_give(&t->free_flow, i);
+}
+
+uint32_t
+sc_session_take(struct sc_tables *t)
+{
+	uint32_t i = freelist_take(&t->free_session);
+	struct sc_wheel_node node;
+	struct sc_session *s;
+
+	if (i == SC_NONE)
+		return SC_NONE;
+	s = &t->session[i];
+	node = s->node;
+	memset(s, 0, sizeof(*s));
+	s->node = node;
+	s->next_copy = s->slot = s->cur_una = s->cur_nxt = SC_NONE;
+	return i;
+}
+
+void
+sc_session_give(struct sc_tables *t, uint32_t i)
+{
+	sc_wheel_cancel(&t->wheel, i);
+	t->session[i].state = SC_CONN_FREE;
+	freelist_give(&t->free_session, i);
+}
+
+uint32_t
+sc_held_take_empty(struct sc_tables *t)
+{
+	uint32_t i = freelist_take(&t->free_held);
+
+	if (i == SC_NONE)
+		return SC_NONE;
+	memset(&t->held[i], 0, sizeof(t->held[i]));
+	t->held[i].next = SC_NONE;
+	t->held[i].off = SC_NONE;
+	return i;
+}
+
+/* Copy payload into chunks; SC_NONE when there are too few. */
+static uint32_t
+fill_chunks(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_t len)
+{
+	uint32_t nb = (len + SC_CHUNK_SIZE - 1) / SC_CHUNK_SIZE;
+	uint32_t first = SC_NONE, last = SC_NONE, done = 0;
+
+	if (nb > t->free_chunk.nb)
+		return SC_NONE;
+	while (done < len) {
+		uint32_t n = SC_MIN(len - done, (uint32_t)SC_CHUNK_SIZE);
+		uint32_t c = freelist_take(&t->free_chunk);
+
+		sc_packet_copy_payload(seg, off + done, n, t->chunk[c]);
+		t->chunk_next[c] = SC_NONE;
+		if (first == SC_NONE)
+			first = c;
+		else
+			t->chunk_next[last] = c;
+		last = c;
+		done += n;
+	}
+	return first;
+}
+
+uint32_t
+sc_held_take(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_t len,
+		uint32_t copy_below, bool *took_mbuf)
+{
+	uint32_t nb_segs = seg->mbuf->nb_segs;
+	uint32_t i = sc_held_take_empty(t);
+	struct sc_held *h;
+
+	*took_mbuf = false;
+	if (i == SC_NONE)
+		return SC_NONE;
+	h = &t->held[i];
+	h->len = len;
+	if (len > copy_below && t->nb_refs + nb_segs <= t->max_refs) {
+		h->flags = SC_HELD_REF;
+		h->mbuf = seg->mbuf;
+		h->off = seg->payload_off + off;
+		t->nb_refs += nb_segs;
+		*took_mbuf = true;
+	} else {
+		h->off = fill_chunks(t, seg, off, len);
+		if (h->off == SC_NONE && len > 0) {
+			freelist_give(&t->free_held, i);
+			return SC_NONE;
+		}
+	}
+	h->sum = off == 0 && len == seg->payload_len ? seg->payload_sum : sc_held_sum(t, h, 0, len);
+	return i;
+}
+
+void
+sc_held_give(struct sc_tables *t, uint32_t i)
+{
+	struct sc_held *h = &t->held[i];
+
+	if (h->flags & SC_HELD_REF) {
+		t->nb_refs -= h->mbuf->nb_segs;
+		rte_pktmbuf_free(h->mbuf);
+	} else {
+		for (uint32_t c = h->off; c != SC_NONE;) {
+			uint32_t next = t->chunk_next[c];
+
+			freelist_give(&t->free_chunk, c);
+			c = next;
+		}
+	}
+	freelist_give(&t->free_held, i);
+}
+
+uint32_t
+sc_held_fill(const struct sc_tables *t)
+{
+	const struct sc_freelist *h = &t->free_held, *c = &t->free_chunk;
+	uint64_t held = (uint64_t)(h->total - h->nb) * 1000 / h->total;
+	uint64_t chunks = c->total == 0 ? 0 : (uint64_t)(c->total - c->nb) * 1000 / c->total;
+
+	return SC_MAX(held, chunks);
+}
