@@ -62,11 +62,12 @@ struct sc_seg {
 	uint16_t mss;          /* valid with SC_OPT_MSS */
 	uint16_t ip_id;        /* IPv4 identification, 0 for IPv6 */
 	uint32_t tsval, tsecr; /* valid with SC_OPT_TS */
-	uint32_t payload_len; /* bytes of TCP payload by the IP length (padding cut), up to 65,495 */
+	uint32_t payload_len; /* bytes of TCP payload by the IP length (padding cut), up to 65,515 */
 	uint32_t payload_off; /* from the start of the frame (the chain, if it has several segments) */
 	uint16_t payload_sum; /* folded ones' complement sum of the payload, not inverted, as if the
-				* payload began at an even offset (RFC 1071) */
-	uint16_t nb_vlan;
+				* payload began at an even offset (RFC 1071); 0 and 0xffff are
+				* one value */
+	uint16_t nb_vlan; /* tags that stood in the frame */
 	uint64_t cap_us; /* capture time, us; for a live port the time it was received */
 };
 
@@ -76,9 +77,12 @@ struct sc_seg {
  * truncated_frame (the IP length goes beyond the captured bytes), bad_ip_checksum, bad_l4_checksum.
  * A frame with a bad L4 checksum is filled in completely before it is refused.
  * IPv6 extension headers are walked (RFC 8200 section 4): hop-by-hop, routing, destination options,
- * at most 8; ESP, fragments and unknown ones refuse. IPv4 total length 0 (TSO super frames) takes
- * the frame's length.
- * PKT_RX checksum flags of the NIC are trusted where they say good; software checks otherwise.
+ * at most 8; ESP, fragments and unknown ones refuse. IPv4 total length 0 (TSO super frames) and IPv6
+ * payload length 0 take the frame's length. IPv4-mapped addresses in an IPv6 header are a
+ * bad_ip_header: they would pass for IPv4 ones.
+ * Checksum flags of the NIC are trusted where they say good; software checks otherwise. Whoever
+ * takes off an outer header or changes the frame clears them first.
+ * Of any other refused frame only mbuf and nb_vlan are sure.
  */
 enum sc_reason sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg);
 
@@ -119,15 +123,22 @@ struct sc_tx_hdr {
 /* What the headers above will take, in bytes (Ethernet included). At most SC_TX_HDR_MAX. */
 #define SC_TX_HDR_MAX (14 + 8 + 40 + 60)
 uint16_t sc_packet_hdr_len(const struct sc_tx_hdr *h);
-/* Length of the TCP header alone, its options included. */
+/*
+ * Length of the TCP header alone with these options, all of them: for a segment without SYN pass
+ * no others than SC_OPT_TS.
+ */
 uint16_t sc_packet_tcp_len(uint8_t opts);
 
 /*
  * Write the headers in front of the payload of m (pkt_len payload bytes from data_off on; headroom
  * of sc_packet_hdr_len() at least). IPv4: id 0, DF, TTL 64, checksum in software; IPv6: hop limit
  * 64, flow label 0. The TCP checksum is complete, computed from the headers and payload_sum.
- * Sets data_off, lengths, l2_len, l3_len, l4_len; clears ol_flags and vlan_tci.
- * Returns 0, or -ENOSPC when the headroom is too small (m is unchanged).
+ * Options in Linux's order: MSS, SACK-permitted and timestamps, window scale. MSS, SACK-permitted
+ * and window scale are left out of a segment without SYN, the urgent pointer of one without URG.
+ * Sets data_off, lengths, l2_len, l3_len, l4_len; clears ol_flags (but for what says whose memory
+ * the mbuf is) and vlan_tci.
+ * Returns 0, -ENOSPC when the headroom is too small, or -EMSGSIZE when the payload is more than an
+ * IP length can say (m is unchanged by both).
  */
 int sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h);
 

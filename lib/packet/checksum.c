@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ones' complement sums (RFC 1071) and what they say of a captured segment. */
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+#include "internal.h"
+
+#define IPPROTO_TCP_SUM 6
+
+/* Fold a sum of words in memory order and turn it into host order: byte order commutes with it. */
+static uint16_t
+fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return rte_be_to_cpu_16((uint16_t)sum);
+}
+
+uint16_t
+sc_packet_sum(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t even = 0, odd = 0, word[2];
+	uint8_t tail[16] = {0};
+
+	/* 64-bit words are added as 32-bit halves: no carry is lost below 2^32 words. */
+	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
+		memcpy(word, p, sizeof(word));
+		even += (word[0] & 0xffffffff) + (word[0] >> 32);
+		odd += (word[1] & 0xffffffff) + (word[1] >> 32);
+	}
+	if (len > 0) {
+		memcpy(tail, p, len);
+		memcpy(word, tail, sizeof(word));
+		even += (word[0] & 0xffffffff) + (word[0] >> 32);
+		odd += (word[1] & 0xffffffff) + (word[1] >> 32);
+	}
+	return fold(even + odd);
+}
+
+uint16_t
+sc_packet_sum_add(uint16_t a, size_t len_a, uint16_t b)
+{
+	/* RFC 1071 section 2(B): behind an odd number of bytes every word stands swapped. */
+	return sum_plus(a, len_a % 2 == 0 ? b : rte_bswap16(b));
+}
+
+uint16_t
+packet_mbuf_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint16_t sum = 0;
+	uint32_t done = 0;
+
+	while (off >= m->data_len && m->next != NULL) {
+		off -= m->data_len;
+		m = m->next;
+	}
+	while (done < len && m != NULL) {
+		uint32_t n = SC_MIN(len - done, m->data_len - off);
+
+		sum = sc_packet_sum_add(sum, done,
+				sc_packet_sum(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n));
+		done += n;
+		off = 0;
+		m = m->next;
+	}
+	return sum;
+}
+
+static uint64_t
+addr_sum(const struct sc_addr *a)
+{
+	if (sc_addr_is_v4(a))
+		return sc_addr_v4_be(a);
+	return (uint64_t)a->u32[0] + a->u32[1] + a->u32[2] + a->u32[3];
+}
+
+uint16_t
+packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len)
+{
+	uint64_t sum = addr_sum(src) + addr_sum(dst) + rte_cpu_to_be_32(l4_len)
+			+ rte_cpu_to_be_32(IPPROTO_TCP_SUM);
+
+	return fold(sum);
+}
+
+/*
+ * The NIC's word is enough if it saw the frame as it was on the wire. With LRO it merged several,
+ * and the checksum field is that of one of them.
+ */
+static bool
+nic_says_good(const struct rte_mbuf *m, const struct l4_span *l4)
+{
+	return (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD
+			&& (m->ol_flags & RTE_MBUF_F_RX_LRO) == 0 && !l4->len_unknown;
+}
+
+void
+packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
+		struct sc_seg *seg)
+{
+	uint16_t pseudo = packet_pseudo_sum(&seg->src, &seg->dst, l4->len);
+	uint16_t head = sum_plus(pseudo, sc_packet_sum(tcp, l4->len - seg->payload_len));
+	uint16_t field = get_be16(tcp + 16);
+
+	seg->csum = SC_CSUM_GOOD;
+	if (nic_says_good(m, l4)) {
+		/* All sums to 0xffff, so the payload's is what the headers leave: no pass over it. */
+		seg->payload_sum = seg->payload_len > 0 ? (uint16_t)~head : 0;
+		return;
+	}
+	seg->payload_sum = packet_mbuf_sum(m, seg->payload_off, seg->payload_len);
+	if (sum_plus(head, seg->payload_sum) == 0xffff)
+		return;
+	seg->csum = SC_CSUM_BAD;
+	/* Where the NIC was to write the length, it was to add it to the pseudo-header's sum, too. */
+	if (field == pseudo
+			|| (l4->len_unknown && field == packet_pseudo_sum(&seg->src, &seg->dst, 0)))
+		seg->csum = SC_CSUM_PARTIAL;
+}

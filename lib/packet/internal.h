@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the sources of this room share. Sums are host-order values, folded, not inverted. */
+#ifndef SC_PACKET_INTERNAL_H
+#define SC_PACKET_INTERNAL_H
+
+#include <sc_packet.h>
+
+#define TCP_HDR_MIN 20
+#define TCP_HDR_MAX 60
+
+/* Kinds of TCP options (IANA), and their lengths in bytes, kind and length included. */
+#define TCP_OPT_END 0
+#define TCP_OPT_NOP 1
+#define TCP_OPT_MSS 2
+#define TCP_OPT_WSCALE 3
+#define TCP_OPT_SACK_OK 4
+#define TCP_OPT_TS 8
+#define TCP_OPT_MSS_LEN 4
+#define TCP_OPT_WSCALE_LEN 3
+#define TCP_OPT_SACK_OK_LEN 2
+#define TCP_OPT_TS_LEN 10
+
+#define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
+
+/* Where IP says that its payload is. All of it lies inside the frame. */
+struct l4_span {
+	uint32_t off; /* from the start of the frame */
+	uint32_t len;
+	bool len_unknown; /* the IP header gave no length: a sender's offload has yet to write it */
+};
+
+/* Big-endian fields at any alignment. */
+static inline uint16_t
+get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t
+get_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void
+set_be16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline void
+set_be32(uint8_t *p, uint32_t v)
+{
+	set_be16(p, (uint16_t)(v >> 16));
+	set_be16(p + 2, (uint16_t)v);
+}
+
+/* Sum of two folded sums. */
+static inline uint16_t
+sum_plus(uint16_t a, uint16_t b)
+{
+	uint32_t s = (uint32_t)a + b;
+
+	return (uint16_t)(s + (s >> 16));
+}
+
+/* Sum of the TCP pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+uint16_t packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len);
+/* Sum of len bytes of the frame from off on; the range must lie inside. */
+uint16_t packet_mbuf_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
+/*
+ * Judge the TCP segment at l4, whose header of hdr_len bytes stands at tcp. Sets seg->csum and
+ * seg->payload_sum; needs the addresses and payload_off and payload_len in seg.
+ */
+void packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
+		struct sc_seg *seg);
+
+/* Parse the TCP segment at l4 into seg, which already has its addresses. */
+enum sc_reason packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Link layer and IP. Every read goes through rte_pktmbuf_read(), which knows the frame's end. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define VLAN_TAGS_MAX 4
+#define IPV4_HDR_MIN 20
+#define IPV4_HDR_MAX 60
+#define IPV4_MORE_OR_OFFSET 0x3fff /* more-fragments bit and fragment offset */
+#define IPV6_HDR 40
+#define IPV6_EXT_MAX 8
+#define IP_LEN_MAX 65535
+
+/* Where the headers read so far end. */
+struct place {
+	uint32_t off;
+	uint16_t type; /* Ethernet type of what follows */
+};
+
+static bool
+is_vlan_type(uint16_t type)
+{
+	/* 0x9100: QinQ before IEEE 802.1ad */
+	return type == RTE_ETHER_TYPE_VLAN || type == RTE_ETHER_TYPE_QINQ
+			|| type == RTE_ETHER_TYPE_QINQ1;
+}
+
+static enum sc_reason
+parse_raw(struct rte_mbuf *m, struct place *at)
+{
+	uint8_t buf;
+	const uint8_t *p = rte_pktmbuf_read(m, 0, 1, &buf);
+
+	if (p == NULL)
+		return SC_R_SHORT_FRAME;
+	at->off = 0;
+	switch (p[0] >> 4) {
+	case 4:
+		at->type = RTE_ETHER_TYPE_IPV4;
+		return SC_R_NONE;
+	case 6:
+		at->type = RTE_ETHER_TYPE_IPV6;
+		return SC_R_NONE;
+	default:
+		return SC_R_NOT_IP;
+	}
+}
+
+static enum sc_reason
+parse_link(struct rte_mbuf *m, enum sc_link link, struct place *at, uint16_t *nb_vlan)
+{
+	static const struct {
+		uint8_t len, type_off;
+	} links[] = {
+			[SC_LINK_ETHER] = {14, 12},
+			[SC_LINK_SLL] = {16, 14},
+			[SC_LINK_SLL2] = {20, 0},
+	};
+	uint8_t buf[20];
+	const uint8_t *p;
+
+	*nb_vlan = 0;
+	if (link == SC_LINK_RAW)
+		return parse_raw(m, at);
+	if ((unsigned int)link >= SC_ARRAY_SIZE(links))
+		return SC_R_UNKNOWN_LINK;
+	p = rte_pktmbuf_read(m, 0, links[link].len, buf);
+	if (p == NULL)
+		return SC_R_SHORT_FRAME;
+	at->off = links[link].len;
+	at->type = get_be16(p + links[link].type_off);
+	for (; is_vlan_type(at->type) && *nb_vlan < VLAN_TAGS_MAX; (*nb_vlan)++) {
+		p = rte_pktmbuf_read(m, at->off, 4, buf);
+		if (p == NULL)
+			return SC_R_SHORT_FRAME;
+		at->off += 4;
+		at->type = get_be16(p + 2);
+	}
+	return SC_R_NONE;
+}
+
+/*
+ * The header's own sum. A sender that leaves the length to its NIC (total length 0) leaves the
+ * checksum to it, too.
+ */
+static bool
+is_ipv4_sum_good(const struct rte_mbuf *m, const uint8_t *ip, uint32_t hdr_len)
+{
+	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return get_be16(ip + 2) == 0 || sc_packet_sum(ip, hdr_len) == 0xffff;
+}
+
+static void
+take_ipv4(const uint8_t *ip, struct sc_seg *seg)
+{
+	uint32_t addr;
+
+	memcpy(&addr, ip + 12, sizeof(addr));
+	sc_addr_from_v4(&seg->src, addr);
+	memcpy(&addr, ip + 16, sizeof(addr));
+	sc_addr_from_v4(&seg->dst, addr);
+	seg->ip_id = get_be16(ip + 4);
+}
+
+static enum sc_reason
+parse_ipv4(struct rte_mbuf *m, uint32_t off, struct sc_seg *seg, struct l4_span *l4)
+{
+	uint8_t buf[IPV4_HDR_MAX];
+	const uint8_t *ip = rte_pktmbuf_read(m, off, IPV4_HDR_MIN, buf);
+	uint32_t room = rte_pktmbuf_pkt_len(m) - off;
+	uint32_t hdr_len, total;
+
+	if (ip == NULL)
+		return SC_R_SHORT_FRAME;
+	hdr_len = (ip[0] & 0x0f) * 4u;
+	if (ip[0] >> 4 != 4 || hdr_len < IPV4_HDR_MIN)
+		return SC_R_BAD_IP_HEADER;
+	if (hdr_len > room)
+		return SC_R_SHORT_FRAME;
+	total = get_be16(ip + 2);
+	l4->len_unknown = total == 0;
+	if (l4->len_unknown)
+		total = room;
+	if (total < hdr_len || total > IP_LEN_MAX)
+		return SC_R_BAD_IP_HEADER;
+	if (hdr_len > IPV4_HDR_MIN)
+		ip = rte_pktmbuf_read(m, off, hdr_len, buf);
+	if (!is_ipv4_sum_good(m, ip, hdr_len))
+		return SC_R_BAD_IP_CHECKSUM;
+	if (ip[9] != IPPROTO_TCP)
+		return SC_R_NOT_TCP;
+	if ((get_be16(ip + 6) & IPV4_MORE_OR_OFFSET) != 0)
+		return SC_R_IP_FRAGMENT;
+	if (total > room)
+		return SC_R_TRUNCATED_FRAME;
+	take_ipv4(ip, seg);
+	l4->off = off + hdr_len;
+	l4->len = total - hdr_len;
+	return SC_R_NONE;
+}
+
+/*
+ * Step over the extension headers from *off on, none of which may reach beyond `end`, to TCP. The
+ * pseudo-header holds the final destination (RFC 8200 section 8.1), so a packet whose routing
+ * header has hops left fails its checksum.
+ */
+static enum sc_reason
+skip_ipv6_exts(struct rte_mbuf *m, uint8_t next, uint32_t *off, uint32_t end)
+{
+	uint8_t buf[2];
+	const uint8_t *ext;
+	unsigned int nb_ext;
+	uint32_t len;
+
+	for (nb_ext = 0; next != IPPROTO_TCP; nb_ext++) {
+		if (next == IPPROTO_FRAGMENT)
+			return SC_R_IP_FRAGMENT;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
+			return SC_R_NOT_TCP;
+		/* RFC 8200 section 4.1: hop-by-hop only directly behind the IPv6 header. */
+		if (nb_ext == IPV6_EXT_MAX || (next == IPPROTO_HOPOPTS && nb_ext > 0))
+			return SC_R_BAD_IP_HEADER;
+		if (end - *off < 8)
+			return SC_R_BAD_IP_HEADER;
+		ext = rte_pktmbuf_read(m, *off, 2, buf);
+		if (ext == NULL)
+			return SC_R_TRUNCATED_FRAME;
+		len = 8u * (ext[1] + 1u);
+		if (end - *off < len)
+			return SC_R_BAD_IP_HEADER;
+		*off += len;
+		next = ext[0];
+	}
+	return SC_R_NONE;
+}
+
+static enum sc_reason
+parse_ipv6(struct rte_mbuf *m, uint32_t off, struct sc_seg *seg, struct l4_span *l4)
+{
+	uint8_t buf[IPV6_HDR];
+	const uint8_t *ip = rte_pktmbuf_read(m, off, IPV6_HDR, buf);
+	uint32_t room = rte_pktmbuf_pkt_len(m) - off;
+	uint32_t payload, end;
+	enum sc_reason r;
+
+	if (ip == NULL)
+		return SC_R_SHORT_FRAME;
+	payload = get_be16(ip + 4);
+	l4->len_unknown = payload == 0;
+	if (l4->len_unknown)
+		payload = room - IPV6_HDR;
+	if (ip[0] >> 4 != 6 || payload > IP_LEN_MAX)
+		return SC_R_BAD_IP_HEADER;
+	memcpy(seg->src.b, ip + 8, sizeof(seg->src.b));
+	memcpy(seg->dst.b, ip + 24, sizeof(seg->dst.b));
+	/* On the wire they would pass for IPv4 ones everywhere behind this point. */
+	if (sc_addr_is_v4(&seg->src) || sc_addr_is_v4(&seg->dst))
+		return SC_R_BAD_IP_HEADER;
+	seg->ip_id = 0;
+	l4->off = off + IPV6_HDR;
+	end = l4->off + payload;
+	r = skip_ipv6_exts(m, ip[6], &l4->off, end);
+	if (r != SC_R_NONE)
+		return r;
+	if (end - off > room)
+		return SC_R_TRUNCATED_FRAME;
+	l4->len = end - l4->off;
+	return SC_R_NONE;
+}
+
+enum sc_reason
+sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
+{
+	struct place at;
+	struct l4_span l4;
+	enum sc_reason r;
+
+	seg->mbuf = m;
+	r = parse_link(m, link, &at, &seg->nb_vlan);
+	if (r != SC_R_NONE)
+		return r;
+	switch (at.type) {
+	case RTE_ETHER_TYPE_IPV4:
+		r = parse_ipv4(m, at.off, seg, &l4);
+		break;
+	case RTE_ETHER_TYPE_IPV6:
+		r = parse_ipv6(m, at.off, seg, &l4);
+		break;
+	default:
+		return SC_R_NOT_IP;
+	}
+	return r == SC_R_NONE ? packet_parse_tcp(m, &l4, seg) : r;
+}
+
+void
+sc_packet_copy_payload(const struct sc_seg *seg, uint32_t off, uint32_t len, void *dst)
+{
+	const void *p = rte_pktmbuf_read(seg->mbuf, seg->payload_off + off, len, dst);
+
+	if (p != dst)
+		memcpy(dst, p, len);
+}

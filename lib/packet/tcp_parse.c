@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The TCP header and its options (RFC 9293 section 3.1). */
+#include "internal.h"
+
+/* One option of known kind; a length that is not the kind's own makes it count as absent. */
+static void
+take_option(const uint8_t *opt, struct sc_seg *seg)
+{
+	uint8_t len = opt[1];
+
+	switch (opt[0]) {
+	case TCP_OPT_MSS:
+		/* A receiver that could take no byte says nothing: RFC 9293 section 3.7.1 then applies. */
+		if (len != TCP_OPT_MSS_LEN || get_be16(opt + 2) == 0)
+			return;
+		seg->mss = get_be16(opt + 2);
+		seg->opts |= SC_OPT_MSS;
+		return;
+	case TCP_OPT_WSCALE:
+		if (len != TCP_OPT_WSCALE_LEN)
+			return;
+		seg->wscale = SC_MIN(opt[2], WSCALE_MAX);
+		seg->opts |= SC_OPT_WSCALE;
+		return;
+	case TCP_OPT_SACK_OK:
+		if (len == TCP_OPT_SACK_OK_LEN)
+			seg->opts |= SC_OPT_SACK_OK;
+		return;
+	case TCP_OPT_TS:
+		if (len != TCP_OPT_TS_LEN)
+			return;
+		seg->tsval = get_be32(opt + 2);
+		seg->tsecr = get_be32(opt + 6);
+		seg->opts |= SC_OPT_TS;
+		return;
+	default:
+		return;
+	}
+}
+
+/*
+ * A length that is impossible ends the list: where the next option would begin is unknown. What
+ * came before it stands (RFC 9293 MUST-7: an illegal length must do no harm).
+ */
+static void
+parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
+{
+	seg->opts = 0;
+	seg->mss = 0;
+	seg->wscale = 0;
+	seg->tsval = 0;
+	seg->tsecr = 0;
+	while (len > 0 && opt[0] != TCP_OPT_END) {
+		uint32_t step = 1;
+
+		if (opt[0] != TCP_OPT_NOP) {
+			if (len < 2 || opt[1] < 2 || opt[1] > len)
+				return;
+			take_option(opt, seg);
+			step = opt[1];
+		}
+		opt += step;
+		len -= step;
+	}
+}
+
+enum sc_reason
+packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg)
+{
+	uint8_t buf[TCP_HDR_MAX];
+	const uint8_t *tcp;
+	uint32_t hdr_len;
+
+	if (l4->len < TCP_HDR_MIN)
+		return SC_R_BAD_TCP_HEADER;
+	tcp = rte_pktmbuf_read(m, l4->off, TCP_HDR_MIN, buf);
+	hdr_len = (tcp[12] >> 4) * 4u;
+	if (hdr_len < TCP_HDR_MIN || hdr_len > l4->len)
+		return SC_R_BAD_TCP_HEADER;
+	if (hdr_len > TCP_HDR_MIN)
+		tcp = rte_pktmbuf_read(m, l4->off, hdr_len, buf);
+	seg->sport = get_be16(tcp);
+	seg->dport = get_be16(tcp + 2);
+	seg->seq = get_be32(tcp + 4);
+	seg->ack = get_be32(tcp + 8);
+	seg->flags = tcp[13];
+	seg->wnd = get_be16(tcp + 14);
+	seg->urg = get_be16(tcp + 18);
+	seg->payload_off = l4->off + hdr_len;
+	seg->payload_len = l4->len - hdr_len;
+	parse_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
+	packet_judge(m, l4, tcp, seg);
+	return seg->csum == SC_CSUM_BAD ? SC_R_BAD_L4_CHECKSUM : SC_R_NONE;
+}
