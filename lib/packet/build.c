@@ -11,7 +11,7 @@
 #define IPV4_HDR 20
 #define IPV6_HDR 40
 #define IP_LEN_MAX 65535
-#define IP_TTL 64
+#define HOP_LIMIT 64
 #define IPV4_DF 0x4000
 #define TCP_FLAGS_SENT (SC_TCP_FIN | SC_TCP_SYN | SC_TCP_RST | SC_TCP_PSH | SC_TCP_ACK | SC_TCP_URG)
 /* What of ol_flags says whose memory the mbuf is; the rest is about the frame. */
@@ -82,7 +82,7 @@ write_ipv4(uint8_t *p, const struct sc_tx_hdr *h, uint32_t l4_len)
 	set_be16(p + 2, (uint16_t)(IPV4_HDR + l4_len));
 	set_be16(p + 4, 0); /* identification: free to be 0 with DF (RFC 6864 section 4.1) */
 	set_be16(p + 6, IPV4_DF);
-	p[8] = IP_TTL;
+	p[8] = HOP_LIMIT;
 	p[9] = IPPROTO_TCP;
 	set_be16(p + 10, 0);
 	memcpy(p + 12, &src, sizeof(src));
@@ -96,7 +96,7 @@ write_ipv6(uint8_t *p, const struct sc_tx_hdr *h, uint32_t l4_len)
 	set_be32(p, 0x60000000);
 	set_be16(p + 4, (uint16_t)l4_len);
 	p[6] = IPPROTO_TCP;
-	p[7] = IP_TTL;
+	p[7] = HOP_LIMIT;
 	memcpy(p + 8, h->src.b, sizeof(h->src.b));
 	memcpy(p + 24, h->dst.b, sizeof(h->dst.b));
 }

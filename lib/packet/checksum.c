@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ones' complement sums (RFC 1071) and what they say of a captured segment. */
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
 
 #include "internal.h"
-
-#define IPPROTO_TCP_SUM 6
 
 /* Fold a sum of words in memory order and turn it into host order: byte order commutes with it. */
 static uint16_t
@@ -82,7 +81,7 @@ uint16_t
 packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len)
 {
 	uint64_t sum = addr_sum(src) + addr_sum(dst) + rte_cpu_to_be_32(l4_len)
-			+ rte_cpu_to_be_32(IPPROTO_TCP_SUM);
+			+ rte_cpu_to_be_32(IPPROTO_TCP);
 
 	return fold(sum);
 }

@@ -77,7 +77,7 @@ struct sc_seg {
  * truncated_frame (the IP length goes beyond the captured bytes), bad_ip_checksum, bad_l4_checksum.
  * A frame with a bad L4 checksum is filled in completely before it is refused.
  * IPv6 extension headers are walked (RFC 8200 section 4): hop-by-hop, routing, destination options,
- * at most 8; ESP, fragments and unknown ones refuse. IPv4 total length 0 (TSO super frames) and IPv6
+ * at most 8; ESP, fragments and unknown ones refuse. IPv4 total length 0 (TSO super frame) and IPv6
  * payload length 0 take the frame's length. IPv4-mapped addresses in an IPv6 header are a
  * bad_ip_header: they would pass for IPv4 ones.
  * Checksum flags of the NIC are trusted where they say good; software checks otherwise. Whoever
