@@ -16,11 +16,11 @@
 
 /*
  * A node; the owner embeds `nb_nodes` of them in an array of its own, `stride` bytes apart.
- * slot is SC_TIMER_NONE16 while the node is not queued.
  */
 struct sc_wheel_node {
-	uint32_t next, prev; /* indices, SC_TIMER_NONE at the ends */
-	uint32_t due_tick;   /* tick of the deadline, modulo 2^32 */
+	uint32_t next;     /* index, SC_TIMER_NONE at the end, SC_WHEEL_IDLE out of the wheel */
+	uint32_t prev;     /* index; the first of a list has the list's number and bit 31 */
+	uint32_t due_tick; /* tick of the deadline, modulo 2^32 */
 };
 
 /* next of a node that is not in the wheel. */
@@ -29,10 +29,11 @@ struct sc_wheel_node {
 struct sc_wheel {
 	uint8_t *nodes; /* first node; node i is at nodes + i * stride */
 	size_t stride;
-	uint32_t nb_nodes;
-	uint32_t tick; /* the tick up to which the wheel has run */
+	uint32_t nb_nodes; /* below 2^31 */
 	uint32_t nb_queued;
-	uint32_t head[SC_WHEEL_SLOTS];
+	uint64_t tick;                     /* the tick up to which the wheel has run */
+	uint64_t run_to;                   /* the tick that the last run was asked for */
+	uint32_t head[SC_WHEEL_SLOTS + 1]; /* the last: slots passed, not yet looked through */
 };
 
 static inline uint32_t
@@ -47,14 +48,16 @@ void sc_wheel_init(struct sc_wheel *w, void *first_node, size_t stride, uint32_t
 /*
  * Make node i fire at due_us or at most one tick after. Lazy: a node queued earlier stays where it
  * is and is queued again when it comes up; only an earlier deadline moves it. A deadline in the
- * past fires at the next run.
+ * past fires at the next run; one more than three days ahead fires after three days.
  */
 void sc_wheel_arm(struct sc_wheel *w, uint32_t i, uint64_t due_us);
 void sc_wheel_cancel(struct sc_wheel *w, uint32_t i); /* idle nodes are fine */
 bool sc_wheel_is_armed(const struct sc_wheel *w, uint32_t i);
 /*
  * Take at most `max` nodes that are due at now_us; they are idle on return. Returns their number.
- * Work is bounded by max plus the slots passed; a caller that gets max calls again next round.
+ * Work is bounded: max nodes looked at, those that are only queued again included, plus the slots
+ * passed. A run that stops early, at any number returned, goes on there in the next round;
+ * sc_wheel_next() is 0 then. While nodes are queued, call it at least every three days of time.
  */
 uint32_t sc_wheel_expire(struct sc_wheel *w, uint64_t now_us, uint32_t *due, uint32_t max);
 /* Microseconds from now_us until the next slot with a node, at most the horizon; 0 if due. */
@@ -76,7 +79,9 @@ void sc_sweep_free(struct sc_sweep *s);
 static inline void
 sc_sweep_touch(struct sc_sweep *s, uint32_t i, uint64_t now_us)
 {
-	s->last_seen[i] = (uint32_t)(now_us / SC_US_PER_S);
+	uint32_t now_s = (uint32_t)(now_us / SC_US_PER_S);
+
+	s->last_seen[i] = now_s + (now_s == 0); /* virtual time may begin at 0 */
 }
 
 static inline void
