@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include <sc_base.h>
@@ -6,7 +7,7 @@
 static struct {
 	sc_log_fn fn;
 	void *arg;
-	enum sc_log_level level;
+	_Atomic enum sc_log_level level; /* an operator may change it while others log */
 } sink = {.level = SC_LOG_NOTICE};
 
 int
@@ -32,13 +33,13 @@ sc_log_set_sink(sc_log_fn fn, void *arg)
 void
 sc_log_set_level(enum sc_log_level level)
 {
-	sink.level = level;
+	atomic_store_explicit(&sink.level, level, memory_order_relaxed);
 }
 
 enum sc_log_level
 sc_log_get_level(void)
 {
-	return sink.level;
+	return atomic_load_explicit(&sink.level, memory_order_relaxed);
 }
 
 void
@@ -47,7 +48,7 @@ sc_log(enum sc_log_level level, const char *area, const char *fmt, ...)
 	char text[1024];
 	va_list ap;
 
-	if (sink.fn == NULL || level > sink.level)
+	if (sink.fn == NULL || level > sc_log_get_level())
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);

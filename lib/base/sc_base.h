@@ -2,7 +2,8 @@
 /*
  * base: what every other room may use: messages, addresses, sequence numbers, the clock.
  *
- * Threads: all functions are safe from any thread; the log sink and level are set once at start.
+ * Threads: all functions are safe from any thread; the log sink is set once at start, the level at
+ * any time.
  * Errors: functions return 0 or a negative errno; what an operator must read goes into sc_err.
  */
 #ifndef SC_BASE_H
