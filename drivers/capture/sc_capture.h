@@ -20,13 +20,19 @@ struct sc_capture_pkt {
 	uint32_t caplen, len; /* captured and original length, bytes */
 	uint64_t ts_ns;       /* since the epoch */
 	enum sc_link link;
-	bool is_known_link; /* false: link type that is not supported */
+	bool is_known_link; /* false: link type that is not supported, link says nothing */
+	uint32_t linktype;  /* LINKTYPE number of the file or interface */
 	unsigned int file;  /* index of the file */
-	uint64_t offset; /* of data in the file, for pread() later; 0 if the reader cannot tell */
+	uint64_t offset;    /* of data in the file, for pread() later */
 };
 
 struct sc_capture_reader; /* streams several files one after the other in the order given */
 
+/*
+ * Every file is looked at before the first is read: NULL with errno and a sentence when one cannot be
+ * opened, is not a regular file, is empty, compressed or neither pcap nor pcapng. A file with a
+ * header and no packets is fine. Memory: about 1 MiB, whatever the files hold.
+ */
 struct sc_capture_reader *sc_capture_reader_open(
 		const char *const *paths, unsigned int nb, struct sc_err *err);
 /*
