@@ -128,19 +128,24 @@ enum sc_command {
 
 /* All defaults. */
 void sc_config_init(struct sc_config *c);
+/* Frees what the config owns and empties its lists; also after a call that failed. */
 void sc_config_free(struct sc_config *c);
 
 /*
  * Set one value by its word (the long option without dashes, the YAML key): "workers", "4".
  * -ENOENT for an unknown word, -EINVAL/-ERANGE with a sentence naming word, value and what would
- * be right.
+ * be right. A list's value is appended.
  */
 int sc_config_set(struct sc_config *c, const char *word, const char *value, struct sc_err *err);
 
 /* Read a YAML file (libyaml). Unknown keys, wrong types and ranges: sentence with file, line, cause. */
 int sc_config_load(struct sc_config *c, const char *path, struct sc_err *err);
 
-/* Parse a command line (argv[1] is the command). --config is read first, options override it. */
+/*
+ * Parse a command line (argv[1] is the command) into an initialised config. --config is read first,
+ * options override it: a list given as an option replaces the file's. A replay that names neither
+ * peer nor test port gets SC_PEER_CAPTURE. --help and --version anywhere become the command.
+ */
 int sc_config_args(struct sc_config *c, int argc, char **argv, enum sc_command *cmd,
 		struct sc_err *err);
 
@@ -151,5 +156,9 @@ int sc_config_check(const struct sc_config *c, enum sc_command cmd, struct sc_er
 void sc_config_print(const struct sc_config *c, FILE *out);
 /* The option help: one line a row, from the schema. */
 void sc_config_help(FILE *out);
+/* The same, for one command: only the options that it takes. */
+void sc_config_help_command(enum sc_command cmd, FILE *out);
+/* docs/configuration.md */
+void sc_config_help_markdown(FILE *out);
 
 #endif
