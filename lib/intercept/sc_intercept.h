@@ -23,6 +23,7 @@
 #define SC_INTERCEPTS_MAX 4
 #define SC_NEXTHOPS_MAX SC_TARGETS_MAX
 #define SC_BOX_ADDRS_MAX 8
+#define SC_TARGET_SLOTS 1024 /* power of two, 4 x SC_TARGETS_MAX */
 
 /* State of a next hop, in the top byte of sc_nexthop.word; the MAC is in the low 48 bits. */
 enum sc_neigh_state {
@@ -52,13 +53,17 @@ struct sc_targets {
 	unsigned int nb_nexthops;
 	struct sc_prefix box[SC_BOX_ADDRS_MAX]; /* --test-address, with its prefix */
 	unsigned int nb_box;
+	bool is_static; /* next hops were given, not resolved: never asked for or verified */
+	uint16_t slot[SC_TARGET_SLOTS]; /* hash of addr:port -> index + 1, 0: free */
 };
 
 /*
- * Build the table from the rules: each target:port once; next hop is the target itself when it lies
- * in a box prefix, else the gateway of its family. Errors: a target without box address of its
- * family, or off-link without gateway: -EINVAL with a sentence.
- * static_mac (ring peers): non-NULL makes every next hop reachable at that MAC at once.
+ * Build the table from the rules: each target:port once, in the rules' order; next hop is the target
+ * itself when it lies in a box prefix, else the on-link gateway of its family. Errors: a target
+ * without box address of its family, off-link without gateway, or equal to a box address: -EINVAL
+ * with a sentence. ts is large: keep it off small stacks.
+ * static_mac (ring peers): non-NULL makes every target its own next hop, reachable at that MAC at
+ * once; box addresses are not needed then.
  */
 int sc_targets_build(struct sc_targets *ts, const struct sc_rule *rules, unsigned int nb_rules,
 		const struct sc_prefix *box, unsigned int nb_box, const struct sc_addr *gateways,
@@ -85,6 +90,12 @@ struct sc_intercept_cfg {
 	uint16_t vlan_tci; /* 0: untagged */
 	uint32_t neighbour_limit; /* most on-link addresses answered for (900 unless the target was tuned) */
 	bool do_neighbours; /* this one resolves, probes and answers */
+	/*
+	 * Several intercepts on one port: NICs and kernel fan-out may bring ARP, ND and echo to any
+	 * queue. Those without do_neighbours put such frames (mbuf pointers) on this ring, many
+	 * producers; the one with it takes them in its tick. NULL: they end where they arrive.
+	 */
+	struct rte_ring *neigh_ring;
 };
 
 struct sc_intercept;
@@ -96,7 +107,9 @@ void sc_intercept_destroy(struct sc_intercept *ic);
 /*
  * Take over n frames of the test port. Every mbuf is freed, or travels in a record. Records are
  * staged per worker and flushed to the rings at the end of the call; what a full ring refuses is
- * counted record_ring_full and freed.
+ * counted record_ring_full and freed. The mbuf of a record is the frame as it was received: parse
+ * it again for the place of its payload. After the call, RESP_POLLED = RESP_NEIGHBOUR + sum of
+ * RESP_REFUSED + RESP_RECORDS.
  */
 void sc_intercept_burst(struct sc_intercept *ic, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
 /* Inline shape: take the staged records of worker w (one whose ring is NULL). Returns their number. */
@@ -110,7 +123,9 @@ uint16_t sc_intercept_take(
 void sc_intercept_tick(struct sc_intercept *ic, uint64_t now_us);
 /* Frames (ARP, ND, echo replies) that want to be sent; the caller owns them then. */
 uint16_t sc_intercept_tx(struct sc_intercept *ic, struct rte_mbuf **m, uint16_t max);
-/* True once every on-link address has been probed (or there is none): replay may begin. */
+/* True once every on-link address has been probed (or there is none): replay may begin. Any thread. */
 bool sc_intercept_is_ready(const struct sc_intercept *ic);
+/* On-link addresses withdrawn because another station claims them; any thread. */
+uint32_t sc_intercept_conflicts(const struct sc_intercept *ic);
 
 #endif
