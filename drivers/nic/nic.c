@@ -148,4 +148,5 @@ sc_nic_close(struct sc_port *port)
 		return;
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
+	port->id = RTE_MAX_ETHPORTS; /* ethdev gives the number to the next port */
 }
