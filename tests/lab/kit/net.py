@@ -131,10 +131,10 @@ class Net:
         family = ['-6'] if ':' in prefix else []
         run(['ip', '-n', self.name(role)] + family + ['route', 'add', prefix, 'via', via])
 
-    def line_rate(self, role, dev):
+    def line_rate(self, role, dev, rate=LINE_RATE):
         """Send at the rate of a line rather than of a CPU."""
-        self.run(role, ['tc', 'qdisc', 'add', 'dev', dev, 'root', 'tbf', 'rate', LINE_RATE,
-                        'burst', '64kb', 'limit', '16mb'])
+        self.run(role, ['tc', 'qdisc', 'replace', 'dev', dev, 'root', 'tbf', 'rate', rate,
+                        'burst', '32kb', 'limit', '16mb'])
 
     def mirror(self, role, dev, to_dev, directions=('ingress', 'egress')):
         """Copy what passes `dev` to `to_dev`, as a switch's mirror session does."""

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""spancopy in the box's namespace: its command line, its end, its report."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from .net import end_process, wait_until
+from .result import Failed, Skipped
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BINARY = os.path.join(ROOT, 'build/app/spancopy/spancopy')
+HUGEPAGES = 1024
+PAGES = '/sys/kernel/mm/hugepages/hugepages-2048kB/'
+
+
+def read_number(path):
+    with open(path, encoding='ascii') as f:
+        return int(f.read())
+
+
+def need_hugepages(want=HUGEPAGES):
+    """See to it that so many 2 MiB pages are free; Skipped if the machine has not got them."""
+    try:
+        free = read_number(PAGES + 'free_hugepages')
+        if free < want:
+            total = read_number(PAGES + 'nr_hugepages')
+            with open(PAGES + 'nr_hugepages', 'w', encoding='ascii') as f:
+                f.write(str(total + want - free))
+            free = read_number(PAGES + 'free_hugepages')
+    except OSError as e:
+        raise Skipped(f'no hugepages: {e}') from None
+    if free < want:
+        raise Skipped(f'{free} hugepages of 2 MiB are free, {want} are needed')
+
+
+def need_binary():
+    if not os.access(BINARY, os.X_OK):
+        raise Failed(f'{BINARY} is not there: run scripts/build')
+
+
+def device(number, name):
+    return (f'net_af_packet{number},iface={name},framesz=2048,blocksz=1048576,framecnt=16384')
+
+
+def mirror_words():
+    return ['--mirror', device(0, 'm1')]
+
+
+def test_words(plan):
+    return ['--test', device(1, 't0'), '--test-address', f'{plan.box}/{plan.bits}']
+
+
+class Box:
+    """One run of spancopy."""
+
+    def __init__(self, net, folder, command, words):
+        need_binary()
+        need_hugepages()
+        self.net = net
+        self.report_path = os.path.join(folder, 'report.json')
+        self.out_path = os.path.join(folder, 'spancopy.out')
+        self.err_path = os.path.join(folder, 'spancopy.err')
+        argv = [BINARY, command] + words + ['--report', self.report_path]
+        with open(os.path.join(folder, 'spancopy.cmd'), 'w', encoding='utf-8') as f:
+            f.write(' '.join(argv) + '\n')
+        with open(self.out_path, 'wb') as out, open(self.err_path, 'wb') as err:
+            if net is None:
+                self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            else:
+                self.proc = net.start('box', argv, stdout=out, stderr=err)
+
+    def text(self):
+        """What it printed."""
+        out = ''
+        for path in (self.out_path, self.err_path):
+            with open(path, encoding='utf-8', errors='replace') as f:
+                out += f.read()
+        return out
+
+    def errors(self):
+        with open(self.err_path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def wait_ready(self, seconds=20):
+        """Until it listens to the mirror (the port is promiscuous then)."""
+        def is_ready():
+            if self.proc.poll() is not None:
+                raise Failed(f'spancopy ended at once, status {self.proc.returncode}: '
+                             f'{self.text()[-800:]}')
+            return 'PROMISC' in self.net.ip('box', 'link', 'show', 'm1')
+        if not wait_until(is_ready, seconds, 0.1):
+            raise Failed(f'spancopy does not listen after {seconds} s: {self.text()[-800:]}')
+        time.sleep(0.5)
+
+    def stop(self, seconds=60):
+        """Stop it as an operator does; its exit status."""
+        return end_process(self.proc, signal.SIGINT, seconds)
+
+    def wait(self, seconds):
+        """Wait for its own end; Failed if that takes too long."""
+        try:
+            return self.proc.wait(seconds)
+        except subprocess.TimeoutExpired:
+            end_process(self.proc, signal.SIGKILL)
+            raise Failed(f'spancopy did not end within {seconds} s: {self.text()[-800:]}') from None
+
+    def report(self):
+        try:
+            with open(self.report_path, encoding='utf-8') as f:
+                return json.load(f)
+        except (OSError, ValueError) as e:
+            raise Failed(f'no report: {e}; it said: {self.text()[-800:]}') from None
+
+
+def report_faults(report):
+    """What is wrong with a run that should have been perfect, as sentences."""
+    out = []
+    if report.get('balanced') is not True:
+        out.append(f'the ledger does not balance: {json.dumps(report.get("ledger"))[:600]}')
+    if report.get('fidelity') != 1.0:
+        rest = {k: report.get(k) for k in ('flows', 'sessions', 'client_bytes')}
+        out.append(f'fidelity {report.get("fidelity")}: {json.dumps(rest)[:900]}')
+    return out
