@@ -10,7 +10,7 @@ from .net import end_process, wait_until
 from .result import Failed, Skipped
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-BINARY = os.path.join(ROOT, 'build/app/spancopy/spancopy')
+BINARY = os.environ.get('SPANCOPY') or os.path.join(ROOT, 'build/app/spancopy/spancopy')
 HUGEPAGES = 1024
 PAGES = '/sys/kernel/mm/hugepages/hugepages-2048kB/'
 
