@@ -270,6 +270,8 @@ test_one_home_bucket(void **state)
 		assert_int_equal(sc_index_insert(&ix, hash, v), 0);
 	assert_int_equal(sc_index_insert(&ix, hash, MAX), -ENOSPC);
 	assert_int_equal(ix.nb_used, MAX);
+	for (unsigned int b = 0; b < SC_INDEX_REACH - 1; b++)
+		assert_int_equal(ix.buckets[b].sig[0] & INT32_MAX, hash & INT32_MAX);
 	assert_int_equal(sc_index_find(&ix, hash, &keys[MAX], eq, &st), SC_INDEX_NONE);
 	for (uint32_t v = 0; v < MAX / 2; v++)
 		assert_int_equal(sc_index_remove(&ix, hash, v), 0);
@@ -279,6 +281,37 @@ test_one_home_bucket(void **state)
 	for (uint32_t v = MAX / 2; v < MAX; v++)
 		assert_int_equal(sc_index_remove(&ix, hash, v), 0);
 	assert_true(is_all_zero(&ix));
+	sc_index_free(&ix);
+}
+
+/*
+ * Two full buckets, each with an entry of the other: every bucket says "go on", and a search for
+ * what is not there ends all the same.
+ */
+static void
+test_overflow_in_a_circle(void **state)
+{
+	uint64_t keys[17], absent = 99;
+	struct states st = {.key = keys};
+	struct sc_index ix;
+
+	for (uint32_t v = 0; v < 17; v++)
+		keys[v] = v;
+	assert_int_equal(sc_index_init(&ix, 9, -1), 0);
+	assert_int_equal(ix.nb_buckets, 2);
+	for (uint32_t v = 0; v < 9; v++) /* 8 in the second bucket, one in the first */
+		assert_int_equal(sc_index_insert(&ix, UINT32_MAX - v, v), 0);
+	for (uint32_t v = 9; v < 16; v++)
+		assert_int_equal(sc_index_insert(&ix, v, v), 0);
+	assert_int_equal(sc_index_remove(&ix, UINT32_MAX, 0), 0);
+	assert_int_equal(sc_index_insert(&ix, 16, 16), 0); /* goes where value 0 was */
+	assert_int_equal(sc_index_insert(&ix, 17, 17), -ENOSPC);
+	for (uint32_t v = 1; v < 17; v++)
+		assert_int_equal(sc_index_find(&ix, v < 9 ? UINT32_MAX - v : v, &keys[v], eq, &st),
+				v);
+	assert_int_equal(sc_index_find(&ix, 12345, &absent, eq, &st), SC_INDEX_NONE);
+	assert_int_equal(sc_index_find(&ix, UINT32_MAX - 12345, &absent, eq, &st), SC_INDEX_NONE);
+	assert_int_equal(sc_index_remove(&ix, 12345, 1), -ENOENT);
 	sc_index_free(&ix);
 }
 
@@ -362,6 +395,7 @@ main(void)
 			cmocka_unit_test(test_refusals),
 			cmocka_unit_test(test_one_bucket),
 			cmocka_unit_test(test_one_home_bucket),
+			cmocka_unit_test(test_overflow_in_a_circle),
 			cmocka_unit_test(test_equal_signatures_are_told_apart_by_key),
 			cmocka_unit_test(test_comparisons_are_few),
 			cmocka_unit_test(test_bulk_prefetches_candidates_only),
