@@ -281,6 +281,11 @@ test_long_pause(void **state)
 		assert_true(sc_wheel_validate(&r.wheel));
 		r.now_us += 900;
 	}
+	for (uint32_t day = 0; day < 1000; day++) { /* tick by tick this would take minutes */
+		arm(0, r.now_us + DAY_US / 2);
+		r.now_us += DAY_US;
+		assert_int_equal(expire(1), 1);
+	}
 	run_init(NOW_US, 0);
 	r.now_us += 1000 * DAY_US; /* nothing queued: any time may pass */
 	assert_int_equal(expire(1), 0);
@@ -311,6 +316,7 @@ test_time_steps_back(void **state)
 	arm(0, NOW_US + 3000);
 	r.now_us = NOW_US - 5 * HORIZON_US;
 	assert_int_equal(expire(1), 0);
+	assert_int_equal(r.wheel.tick, NOW_US / TICK_US);
 	assert_true(sc_wheel_validate(&r.wheel));
 	r.now_us = NOW_US + 3000 + TICK_US;
 	assert_int_equal(expire(1), 1);
