@@ -238,8 +238,11 @@ sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 void
 sc_packet_copy_payload(const struct sc_seg *seg, uint32_t off, uint32_t len, void *dst)
 {
-	const void *p = rte_pktmbuf_read(seg->mbuf, seg->payload_off + off, len, dst);
+	const void *p;
 
+	if (len == 0) /* rte_pktmbuf_read() runs off a chain's end when asked for nothing there */
+		return;
+	p = rte_pktmbuf_read(seg->mbuf, seg->payload_off + off, len, dst);
 	if (p != dst)
 		memcpy(dst, p, len);
 }

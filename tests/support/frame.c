@@ -164,17 +164,8 @@ put_exts(struct out *o, const struct test_frame *f, uint8_t proto)
 
 		put(o, i + 1 < f->nb_ext ? f->ext[i + 1].type : proto, 1);
 		put(o, f->ext[i].units, 1);
-		for (size_t done = 0; done < body;) {
-			size_t n = body - done > 257 ? 257 : body - done;
-
-			if (body - done - n == 1)
-				n--; /* PadN needs two bytes */
-			put(o, 1, 1);
-			put(o, n - 2, 1);
-			for (size_t k = 2; k < n; k++)
-				put(o, 0, 1);
-			done += n;
-		}
+		for (size_t k = 0; k < body; k++)
+			put(o, 0, 1);
 	}
 }
 

@@ -28,7 +28,7 @@ enum test_csum {
 	TEST_CSUM_BAD,     /* the good one plus 1 */
 };
 
-/* One IPv6 extension header of 8 x (units + 1) bytes, filled with PadN. */
+/* One IPv6 extension header of 8 x (units + 1) bytes, all 0: Pad1 options, or no segments left. */
 struct test_ext {
 	uint8_t type;
 	uint8_t units;
