@@ -283,8 +283,9 @@ test_long_pause(void **state)
 	}
 	for (uint32_t day = 0; day < 1000; day++) { /* tick by tick this would take minutes */
 		arm(0, r.now_us + DAY_US / 2);
+		arm(1, r.now_us + 2 * DAY_US); /* keeps the wheel turning */
 		r.now_us += DAY_US;
-		assert_int_equal(expire(1), 1);
+		assert_int_equal(expire(10), 1);
 	}
 	run_init(NOW_US, 0);
 	r.now_us += 1000 * DAY_US; /* nothing queued: any time may pass */
