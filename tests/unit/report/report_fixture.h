@@ -7,6 +7,8 @@
 
 #include <sc_report.h>
 
+#include "sc_test.h"
+
 struct fixture {
 	struct sc_stats sum;
 	struct sc_ledger_result ledger;
