@@ -12,7 +12,7 @@ struct sc_capture_reader {
 	unsigned int nb, cur;
 	bool is_open, is_ng;
 	struct input in;
-	struct pcap_file pcap;
+	struct classic_file classic;
 	struct ng_file ng;
 };
 
@@ -149,7 +149,7 @@ file_open(struct sc_capture_reader *r, const char *path, struct sc_err *err)
 	if (r->is_ng)
 		rc = ng_open(&r->ng, &r->in, err);
 	else if (MAGIC_FIND(pcap_magics, p, len) != NULL)
-		rc = pcap_open(&r->pcap, &r->in, err);
+		rc = classic_open(&r->classic, &r->in, err);
 	else
 		rc = file_refuse(&r->in, p, len, err);
 	if (rc == 0)
@@ -219,7 +219,7 @@ sc_capture_reader_next(struct sc_capture_reader *r, struct sc_capture_pkt *pkt, 
 		rc = r->is_open ? 0 : file_open(r, r->path[r->cur], err);
 		if (rc == 0)
 			rc = r->is_ng ? ng_next(&r->ng, &r->in, pkt, err)
-				      : pcap_next(&r->pcap, &r->in, pkt, err);
+				      : classic_next(&r->classic, &r->in, pkt, err);
 		if (rc > 0) {
 			pkt->file = r->cur;
 			return 1;

@@ -83,13 +83,13 @@ get64(const uint8_t *p, bool is_big)
 
 /* ---- formats: `open` takes the file header; `next` as sc_capture_reader_next ---- */
 
-struct pcap_file {
+struct classic_file {
 	bool is_big, is_ns;
 	uint32_t linktype;
 };
 
-int pcap_open(struct pcap_file *f, struct input *in, struct sc_err *err);
-int pcap_next(struct pcap_file *f, struct input *in, struct sc_capture_pkt *pkt,
+int classic_open(struct classic_file *f, struct input *in, struct sc_err *err);
+int classic_next(struct classic_file *f, struct input *in, struct sc_capture_pkt *pkt,
 		struct sc_err *err);
 
 struct ng_iface {

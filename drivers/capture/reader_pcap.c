@@ -11,7 +11,7 @@
 #define PCAP_MAGIC_NS 0xa1b23c4du
 
 int
-pcap_open(struct pcap_file *f, struct input *in, struct sc_err *err)
+classic_open(struct classic_file *f, struct input *in, struct sc_err *err)
 {
 	const uint8_t *p;
 	uint32_t magic;
@@ -42,7 +42,8 @@ pcap_open(struct pcap_file *f, struct input *in, struct sc_err *err)
 }
 
 int
-pcap_next(struct pcap_file *f, struct input *in, struct sc_capture_pkt *pkt, struct sc_err *err)
+classic_next(struct classic_file *f, struct input *in, struct sc_capture_pkt *pkt,
+		struct sc_err *err)
 {
 	uint64_t offset = in->offset;
 	const uint8_t *p;
