@@ -59,7 +59,7 @@ test_opt(uint8_t *buf, size_t *len, uint8_t kind, uint8_t opt_len, uint64_t valu
 		return;
 	buf[(*len)++] = opt_len;
 	for (int i = opt_len - 3; i >= 0; i--)
-		buf[(*len)++] = (uint8_t)(value >> (8 * i));
+		buf[(*len)++] = i < 8 ? (uint8_t)(value >> (8 * i)) : 0;
 }
 
 static bool
