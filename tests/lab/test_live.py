@@ -5,8 +5,8 @@ from collections import Counter
 
 from kit import clients, pcap, web
 from kit.box import Box, mirror_words, report_faults, test_words
-from kit.compare import differences
-from kit.net import wait_until
+from kit.compare import differences, key_of
+from kit.net import NO_OFFLOADS, PARTIAL_CHECKSUMS, wait_until
 from kit.plan import Plan, whole_lab
 from kit.result import Failed
 
@@ -38,9 +38,10 @@ def extra_resets(at_production, at_target, plan, with_client):
 class Live:
     """Both servers, the box between them, and evidence of RSTs on both sides."""
 
-    def __init__(self, folder, plan, words, directions=('ingress', 'egress'), route=None):
-        self.folder, self.plan = folder, plan
-        self.net = whole_lab(plan, directions)
+    def __init__(self, folder, plan, words, directions=('ingress', 'egress'), route=None,
+                 offloads=tuple(NO_OFFLOADS), is_late=False):
+        self.folder, self.plan, self.words = folder, plan, words
+        self.net = whole_lab(plan, directions, offloads)
         try:
             if route:
                 self.net.route('target', route, plan.box)
@@ -54,12 +55,16 @@ class Live:
                                         os.path.join(folder, 'rst-production.pcap'), pcap.RST_ONLY)
             self.rst_t = pcap.Recording(self.net, 'target', 't1',
                                         os.path.join(folder, 'rst-target.pcap'), pcap.RST_ONLY)
-            self.box = Box(self.net, folder, 'run', mirror_words() + test_words(plan) + [
-                '--map', plan.map(80), '--idle', 'sleep'] + words)
-            self.box.wait_ready()
+            if not is_late:
+                self.start_box()
         except BaseException:
             self.net.close()
             raise
+
+    def start_box(self):
+        self.box = Box(self.net, self.folder, 'run', mirror_words() + test_words(self.plan) + [
+            '--map', self.plan.map(80), '--idle', 'sleep'] + self.words)
+        self.box.wait_ready()
 
     def drive(self, mix, tag='c'):
         return clients.drive(self.net, self.plan, mix, self.content, tag)
@@ -133,6 +138,90 @@ def one_direction(folder, shared):
                     directions=('ingress',))
 
 
+def partial_checksums(folder, shared):
+    """The mirror's frames have no TCP checksums, as when it is taken on a host."""
+    plan = Plan()
+    return run_live(folder, plan, ['--workers', '1'], mix=clients.SMALL, route=plan.client_net,
+                    offloads=PARTIAL_CHECKSUMS)
+
+
+def copies(folder, shared):
+    """Three replays of every connection."""
+    plan = Plan()
+    live = Live(folder, plan, ['--workers', '1', '--clients', plan.pool, '--copies', '3'],
+                route=plan.pool)
+    try:
+        live.drive(clients.SMALL)
+        wait_until(lambda: live.target.nb_logged() >= 3 * live.production.nb_logged(), 10)
+        faults = report_faults(live.finish())
+        rows = live.production.requests()
+        wanted = [r._replace(connection=f'{r.connection}/{n}') for n in range(3) for r in rows]
+        faults += differences(wanted, live.target.requests(), False)
+        if faults:
+            raise Failed('\n'.join(faults))
+        return f'3 x {len(rows)} requests, all equal'
+    finally:
+        live.net.close()
+
+
+def client_resets(folder, shared):
+    """Clients reset in the middle of an answer: the target gets these RSTs and no others."""
+    plan = Plan()
+    live = Live(folder, plan, ['--workers', '1'], route=plan.client_net)
+    try:
+        live.drive({'aborts': 30, 'short': 100})
+        report = live.finish()
+        # How much of an answer left before the RST came is chance, on both sides.
+        rows = [[r._replace(completion='', bytes_sent='') if '=a' in r.uri else r
+                 for r in server.requests()] for server in (live.production, live.target)]
+        faults = report_faults(report) + differences(*rows, True)
+        faults += extra_resets(live.rst_p.path, live.rst_t.path, plan, True)
+        got = pcap.resets_to(live.rst_t.path, plan.target)
+        if len(got) < 30:
+            faults.append(f'{len(got)} RSTs reached the target, 30 clients sent one')
+        if faults:
+            raise Failed('\n'.join(faults))
+        return f'{len(got)} RSTs at the target'
+    finally:
+        live.net.close()
+
+
+def lists(requests):
+    """Each connection's requests by the first thing its URIs say: the connection's own name."""
+    out = {}
+    for r in requests:
+        out.setdefault((r.uri.split('?')[1].split('&')[0], r.connection), []).append(key_of(r))
+    return {name: rows for (name, _), rows in out.items()}
+
+
+def mid_stream(folder, shared):
+    """Started while connections are open: those are joined at a request, later ones are whole."""
+    plan = Plan()
+    live = Live(folder, plan, ['--workers', '1'], route=plan.client_net, is_late=True)
+    try:
+        clients_proc = live.net.start('client', clients.traffic_argv(
+            live.net, plan, {'slow': 12}, live.content, 'old')[4:])
+        wait_until(lambda: live.production.nb_logged() >= 100, 10)
+        live.start_box()
+        live.drive({'short': 50}, 'new')
+        clients_proc.wait(60)
+        report = live.finish()
+        faults = report_faults(report)
+        seen_p, seen_t = lists(live.production.requests()), lists(live.target.requests())
+        for name, rows in seen_p.items():
+            got = seen_t.get(name, [])
+            if name.startswith('new') and got != rows:
+                faults.append(f'{name}: {len(got)} of {len(rows)} requests')
+            if name.startswith('old') and (not got or rows[-len(got):] != got):
+                faults.append(f'{name}: {len(got)} requests, not the end of the {len(rows)}')
+        if faults:
+            raise Failed('\n'.join(faults[:12]))
+        joined = [len(v) for k, v in seen_t.items() if k.startswith('old')]
+        return f'{len(joined)} connections joined, {sum(joined)} of their requests replayed'
+    finally:
+        live.net.close()
+
+
 CASES = [
     ('live/kept', kept, 180),
     ('live/pool-routed', pool_routed, 180),
@@ -140,4 +229,8 @@ CASES = [
     ('live/ipv6', ipv6, 180),
     ('live/workers-4', workers_4, 180),
     ('live/one-direction', one_direction, 120),
+    ('live/partial-checksums', partial_checksums, 120),
+    ('live/copies', copies, 120),
+    ('live/client-resets', client_resets, 120),
+    ('live/mid-stream', mid_stream, 120),
 ]

@@ -7,7 +7,7 @@
 
 The box's namespace has no addresses: spancopy answers ARP and ND on t0 itself.
 """
-from .net import Net
+from .net import NO_OFFLOADS, Net
 
 NB_CLIENTS = 20
 
@@ -39,9 +39,9 @@ class Plan:
         return f'{port}-{self.endpoint(self.target, port)}'
 
 
-def wire_client_side(net, plan):
+def wire_client_side(net, plan, offloads=tuple(NO_OFFLOADS)):
     net.add('client', 'production')
-    net.wire('client', 'c0', 'production', 's0')
+    net.wire('client', 'c0', 'production', 's0', offloads)
     net.address('client', 'c0', *[f'{a}/{plan.bits}' for a in plan.clients])
     net.address('production', 's0', f'{plan.production}/{plan.bits}')
     net.line_rate('client', 'c0')
@@ -62,11 +62,11 @@ def wire_mirror(net, directions=('ingress', 'egress')):
     net.mirror('production', 's0', 'm0', directions)
 
 
-def whole_lab(plan, directions=('ingress', 'egress')):
+def whole_lab(plan, directions=('ingress', 'egress'), offloads=tuple(NO_OFFLOADS)):
     """All four namespaces, wired. The caller closes it."""
     net = Net()
     try:
-        wire_client_side(net, plan)
+        wire_client_side(net, plan, offloads)
         wire_target_side(net, plan)
         wire_mirror(net, directions)
     except BaseException:

@@ -11,6 +11,8 @@ import asyncio
 import json
 import os
 import random
+import socket
+import struct
 import sys
 import time
 
@@ -152,6 +154,23 @@ class Crew:
                     await c.get(rng.choice(['100', '1k', '10k']),
                                 pause=0.003 if n % 20 == 7 else 0)
 
+    async def slow(self, i):
+        """A request every 100 ms, on a connection that outlives most others."""
+        async with Connection(self, f'l{i}') as c:
+            for n in range(40):
+                await c.get('1k' if n % 2 else '100')
+                await asyncio.sleep(0.1)
+
+    async def abort(self, i):
+        """Read a part of a long answer and reset the connection."""
+        async with Connection(self, f'a{i}') as c:
+            await c.send(c.head('GET', '/5m'))
+            await c.reader.readexactly(20_000)
+            c.writer.transport.get_extra_info('socket').setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            c.writer.transport.abort()
+        self.nb_requests += 1
+
     async def pipelined(self, i):
         async with Connection(self, f'p{i}') as c:
             for _ in range(5):
@@ -215,6 +234,8 @@ class Crew:
         jobs = [self.guarded(self.short(i), gates['short']) for i in range(a.short)]
         jobs += [self.guarded(self.keepalive(i), gates['other']) for i in range(a.keepalive)]
         jobs += [self.guarded(self.pipelined(i), gates['other']) for i in range(a.pipelined)]
+        jobs += [self.guarded(self.slow(i), gates['other']) for i in range(a.slow)]
+        jobs += [self.guarded(self.abort(i), gates['big']) for i in range(a.aborts)]
         single = a.posts // 2
         jobs += [self.guarded(self.posts(i, 1), gates['post']) for i in range(single)]
         jobs += [self.guarded(self.posts(single + i, min(5, a.posts - single - 5 * i)),
@@ -237,7 +258,8 @@ def parse(argv):
     p.add_argument('--content', default='')
     p.add_argument('--upload-size', type=int, default=50_000_000)
     p.add_argument('--requests', type=int, default=100)
-    for what in ('short', 'keepalive', 'pipelined', 'posts', 'downloads', 'uploads', 'curl', 'wrk'):
+    for what in ('short', 'keepalive', 'pipelined', 'slow', 'aborts', 'posts', 'downloads', 'uploads',
+                 'curl', 'wrk'):
         p.add_argument('--' + what, type=int, default=0)
     return p.parse_args(argv)
 
