@@ -107,7 +107,8 @@ ic_view_make(struct ic_view *v, struct rte_mbuf *m, enum sc_reason why)
 		return SC_R_SHORT_FRAME;
 	room = rte_pktmbuf_pkt_len(m) - v->l2.off;
 	v->len = (uint16_t)SC_MIN(room, IC_VIEW_MAX);
-	v->p = rte_pktmbuf_read(m, v->l2.off, v->len, v->buf);
+	/* DPDK walks off the end of a chain for no bytes at its end. */
+	v->p = v->len > 0 ? rte_pktmbuf_read(m, v->l2.off, v->len, v->buf) : v->buf;
 	if (v->p == NULL)
 		return SC_R_SHORT_FRAME;
 	switch (v->l2.type) {
