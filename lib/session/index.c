@@ -21,7 +21,7 @@ static_assert((SC_INDEX_REACH - 1) * SC_INDEX_WAYS < 1 << SC_INDEX_WAYS,
 /* Four ways at a time, in the compiler's own vectors: a third of the cycles of a loop. */
 typedef uint32_t lanes __attribute__((vector_size(16), may_alias));
 
-/* The top hash bits chose the bucket, so the low 31 tell its entries apart; 0 means empty. */
+/* All of the hash but one bit; 0 means empty. */
 static uint32_t
 signature(uint32_t hash)
 {

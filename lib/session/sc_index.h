@@ -7,7 +7,7 @@
  * to stop and a removal leaves nothing behind. The bucket is the scaled hash: no rounding to a
  * power of two, 13.4 bytes an entry when `capacity` entries are in.
  *
- * Thread: the owning worker. Hashes must spread over all 32 bits (CRC32 of the whole tuple).
+ * Thread: the owning worker. Hashes: CRC32 of the whole tuple, or anything that spreads as well.
  */
 #ifndef SC_INDEX_H
 #define SC_INDEX_H
@@ -73,11 +73,15 @@ struct sc_index_bulk {
 void sc_index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk,
 		sc_index_eq_fn eq, sc_index_prefetch_fn prefetch, const void *arg);
 
-/* The bucket where a search for `hash` begins. */
+/*
+ * The bucket where a search for `hash` begins. A CRC is linear, and so is the choice of a worker
+ * (T[fold]): the keys that one worker sees can share CRC bits, and would crowd in some buckets.
+ * The product is not linear (2^32 over the golden ratio; odd, so no hash is lost).
+ */
 static inline uint32_t
 sc_index_home(const struct sc_index *ix, uint32_t hash)
 {
-	return (uint32_t)((uint64_t)hash * ix->nb_buckets >> 32);
+	return (uint32_t)((uint64_t)(hash * 0x9e3779b1u) * ix->nb_buckets >> 32);
 }
 
 static inline void

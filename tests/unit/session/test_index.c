@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
+#include <rte_hash_crc.h>
+
 #include <sc_base.h>
 #include <sc_index.h>
+#include <sc_steer.h>
 
 #include "sc_test.h"
 
@@ -22,6 +26,17 @@ hash_of(uint64_t key)
 	key = (key ^ key >> 33) * 0xff51afd7ed558ccdull;
 	key = (key ^ key >> 33) * 0xc4ceb9fe1a85ec53ull;
 	return (uint32_t)(key >> 32);
+}
+
+/* The hash whose place in the table is `place` of 2^32. */
+static uint32_t
+hash_at(uint32_t place)
+{
+	uint32_t inverse = 1;
+
+	for (int i = 0; i < 5; i++) /* Newton: each step doubles the right bits */
+		inverse *= 2 - 0x9e3779b1u * inverse;
+	return place * inverse;
 }
 
 static bool
@@ -259,7 +274,7 @@ test_one_home_bucket(void **state)
 	};
 	uint64_t keys[MAX + 1];
 	struct states st = {.key = keys};
-	const uint32_t hash = UINT32_MAX;
+	const uint32_t hash = hash_at(UINT32_MAX);
 	struct sc_index ix;
 
 	assert_int_equal(sc_index_init(&ix, 1000, -1), 0);
@@ -300,18 +315,20 @@ test_overflow_in_a_circle(void **state)
 	assert_int_equal(sc_index_init(&ix, 9, -1), 0);
 	assert_int_equal(ix.nb_buckets, 2);
 	for (uint32_t v = 0; v < 9; v++) /* 8 in the second bucket, one in the first */
-		assert_int_equal(sc_index_insert(&ix, UINT32_MAX - v, v), 0);
+		assert_int_equal(sc_index_insert(&ix, hash_at(UINT32_MAX - v), v), 0);
 	for (uint32_t v = 9; v < 16; v++)
-		assert_int_equal(sc_index_insert(&ix, v, v), 0);
-	assert_int_equal(sc_index_remove(&ix, UINT32_MAX, 0), 0);
-	assert_int_equal(sc_index_insert(&ix, 16, 16), 0); /* goes where value 0 was */
-	assert_int_equal(sc_index_insert(&ix, 17, 17), -ENOSPC);
+		assert_int_equal(sc_index_insert(&ix, hash_at(v), v), 0);
+	assert_int_equal(sc_index_remove(&ix, hash_at(UINT32_MAX), 0), 0);
+	assert_int_equal(sc_index_insert(&ix, hash_at(16), 16), 0); /* goes where value 0 was */
+	assert_int_equal(sc_index_insert(&ix, hash_at(17), 17), -ENOSPC);
 	for (uint32_t v = 1; v < 17; v++)
-		assert_int_equal(sc_index_find(&ix, v < 9 ? UINT32_MAX - v : v, &keys[v], eq, &st),
+		assert_int_equal(sc_index_find(&ix, hash_at(v < 9 ? UINT32_MAX - v : v), &keys[v],
+						 eq, &st),
 				v);
-	assert_int_equal(sc_index_find(&ix, 12345, &absent, eq, &st), SC_INDEX_NONE);
-	assert_int_equal(sc_index_find(&ix, UINT32_MAX - 12345, &absent, eq, &st), SC_INDEX_NONE);
-	assert_int_equal(sc_index_remove(&ix, 12345, 1), -ENOENT);
+	assert_int_equal(sc_index_find(&ix, hash_at(12345), &absent, eq, &st), SC_INDEX_NONE);
+	assert_int_equal(sc_index_find(&ix, hash_at(UINT32_MAX - 12345), &absent, eq, &st),
+			SC_INDEX_NONE);
+	assert_int_equal(sc_index_remove(&ix, hash_at(12345), 1), -ENOENT);
 	sc_index_free(&ix);
 }
 
@@ -323,7 +340,7 @@ test_equal_signatures_are_told_apart_by_key(void **state)
 	struct states st = {.key = keys};
 	struct sc_index ix;
 
-	assert_int_equal(sc_index_init(&ix, 100, -1), 0);
+	assert_int_equal(sc_index_init(&ix, 1, -1), 0);
 	assert_int_equal(sc_index_insert(&ix, 0, 0), 0);
 	assert_int_equal(sc_index_insert(&ix, 1, 1), 0);
 	assert_int_equal(sc_index_insert(&ix, 0, 2), 0);
@@ -357,6 +374,45 @@ test_comparisons_are_few(void **state)
 	}
 	assert_true(m.st.nb_eq < 1000);
 	model_free(&m);
+}
+
+/* Hops of all entries from their home buckets to where they are. */
+static uint64_t
+hops(const struct sc_index *ix)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t b = 0; b < ix->nb_buckets; b++)
+		for (unsigned int i = 0; i < SC_INDEX_WAYS; i++)
+			sum += (uint64_t)(ix->buckets[b].sig[i] >> 31) << i;
+	return sum;
+}
+
+/* The flows of one worker, hashed with CRC32 as the tables do: as few hops as at random. */
+static void
+test_flows_of_one_worker_spread(void **state)
+{
+	struct sc_addr key[2]; /* address; port and endpoint */
+	static struct sc_steer steer;
+	struct sc_addr production;
+	struct sc_index ix;
+
+	assert_int_equal(sc_addr_parse("172.16.0.1", &production), 0);
+	assert_int_equal(sc_steer_init(&steer, 4, 128, NULL), 0);
+	assert_int_equal(sc_index_init(&ix, 50 * 28000 / 4, -1), 0);
+	memset(key, 0, sizeof(key));
+	for (uint32_t i = 0; i < 50 * 28000; i++) {
+		uint16_t port = (uint16_t)(32768 + i % 28000);
+
+		sc_addr_from_v4(&key[0], rte_cpu_to_be_32(0x0a000001 + i / 28000));
+		memcpy(&key[1], &port, sizeof(port));
+		if (steer.owner[sc_fold_tuple(&key[0], &production, port, 80)] == 0)
+			assert_int_equal(sc_index_insert(&ix, rte_hash_crc(key, 20, 1), i), 0);
+	}
+	assert_in_range(ix.nb_used, 49 * 7000, 51 * 7000);
+	assert_in_range(hops(&ix), 1, ix.nb_used / 25);
+	sc_index_free(&ix);
+	sc_steer_free(&steer);
 }
 
 static void
@@ -398,6 +454,7 @@ main(void)
 			cmocka_unit_test(test_overflow_in_a_circle),
 			cmocka_unit_test(test_equal_signatures_are_told_apart_by_key),
 			cmocka_unit_test(test_comparisons_are_few),
+			cmocka_unit_test(test_flows_of_one_worker_spread),
 			cmocka_unit_test(test_bulk_prefetches_candidates_only),
 	};
 
