@@ -387,8 +387,8 @@ sc_report_json(const struct sc_report_in *in, FILE *out)
 
 	if (root == NULL)
 		return -ENOMEM;
-	if (json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) < 0 || fputc('\n', out) == EOF
-			|| fflush(out) != 0)
+	if (json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) < 0
+			|| fputc('\n', out) == EOF || fflush(out) != 0)
 		rc = -EIO;
 	json_decref(root);
 	return rc;

@@ -384,6 +384,45 @@ test_outer_loop(void **state)
 	close(outer);
 }
 
+/* Half words, half noise, in pieces of any size: nothing of it may disturb the next client. */
+static void
+test_random_bytes(void **state)
+{
+	static const char *const words[] = {
+			"status", "log ", "\n", "stats\n", " ", "help\n", "\r\n"};
+	struct sc_rng rng;
+	int fd;
+
+	sc_rng_seed(&rng, 11);
+	for (int client = 0; client < 300; client++) {
+		uint32_t pieces = sc_rng_below(&rng, 20);
+
+		fd = fixture_connect(&f);
+		while (pieces-- > 0) {
+			char text[64];
+			uint32_t n = sc_rng_below(&rng, sizeof(text)) + 1;
+
+			for (uint32_t i = 0; i < n; i++)
+				text[i] = (char)sc_rng_next(&rng);
+			if (sc_rng_below(&rng, 2) == 0)
+				n = (uint32_t)snprintf(text, sizeof(text), "%s",
+						words[sc_rng_below(&rng, SC_ARRAY_SIZE(words))]);
+			assert_int_equal(send(fd, text, n, MSG_NOSIGNAL), n);
+			fixture_serve(&f);
+		}
+		if (sc_rng_below(&rng, 2) == 0)
+			shutdown(fd, SHUT_WR);
+		fixture_serve(&f);
+		close(fd);
+		fixture_serve(&f);
+	}
+	fd = fixture_connect(&f);
+	fixture_send(fd, "status\n");
+	check_flows(fd, 4711);
+	close(fd);
+	assert_int_equal(f.nb_stops, 0);
+}
+
 static void
 nothing(int sig)
 {
@@ -426,6 +465,7 @@ main(void)
 			T(test_further_descriptors),
 			T(test_all_further_descriptors),
 			T(test_outer_loop),
+			T(test_random_bytes),
 			T(test_signal),
 	};
 
