@@ -120,9 +120,10 @@ struct sc_flow {
 	uint8_t wscale, opts; /* of the SYN: SC_OPT_* */
 	uint8_t state, flags;
 	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
-	uint8_t outcome; /* that of session 0 */
+	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
 	uint8_t nb_ooo;
 	uint8_t prod_syn_opts; /* SC_OPT_* of production's SYN-ACK */
+	uint8_t is_watched;    /* in the list of flows with a hole */
 };
 
 /* ---- sessions ---- */
@@ -163,7 +164,9 @@ struct sc_session {
 	uint16_t flags;
 	uint8_t state;
 	uint8_t dup_acks, retries, reopens;
-	uint8_t stale, strikes, unacked_segs, copy; /* copy: 0 is the flow's session 0 */
+	uint8_t stale, strikes, unacked_segs;
+	uint8_t loss;  /* enum sc_reason: why not all client bytes were delivered */
+	uint16_t copy; /* 0 is the flow's session 0 */
 	uint16_t mss;
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t offset;        /* sequence number on the wire = captured + offset */
@@ -188,6 +191,7 @@ struct sc_session {
 	uint32_t acked_us;     /* when everything sent had been acknowledged */
 	uint32_t pause_us;     /* longest pause inside the target's answer of this turn */
 	uint32_t sent_us;      /* when the newest turn was released */
+	uint32_t last_cap_us;  /* capture time of the newest released segment */
 	uint32_t challenge_us; /* last out-of-window ACK */
 	struct sc_wheel_node node;
 	uint32_t answer_new, answer_hole; /* of this connection, modulo 2^32 */

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* accept: a client segment becomes held bytes, each byte of it once. */
+#include "engine.h"
+
+/* Nothing a client may send lies further beyond what it sent before (RFC 7323: 2^30). */
+#define JUMP_MAX (1 << 30)
+#define DUP_WINDOW_US 5000
+#define PADDING_MAX 6
+
+/* ---- mirror duplicate or retransmission? ---- */
+
+/* Has this very packet been seen within 5 ms? Remembers it in any case. */
+static bool
+is_mirror_duplicate(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct dup_entry *d = &e->dup[(s->seq * 0x9e3779b1u ^ fi) >> 20 & (DUP_ENTRIES - 1)];
+	struct dup_entry now = {
+			.flow = fi,
+			.seq = s->seq,
+			.len = s->payload_len,
+			.tsval = s->opts & SC_OPT_TS ? s->tsval : 0,
+			.ack = s->ack,
+			.us = (uint32_t)s->cap_us,
+			.ip_id = s->ip_id,
+			.wnd = s->wnd,
+	};
+	bool same = d->flow == fi && d->seq == now.seq && d->len == now.len && d->ack == now.ack
+			&& d->wnd == now.wnd && d->tsval == now.tsval && d->ip_id == now.ip_id
+			&& now.us - d->us <= DUP_WINDOW_US;
+
+	*d = now;
+	return same;
+}
+
+/* The held segment that carries exactly [seq, seq + len), among the first few. */
+static const struct sc_held *
+find_held(struct sc_replay *e, const struct sc_flow *f, uint32_t seq, uint32_t len)
+{
+	uint32_t hi = f->held_head;
+
+	for (unsigned int n = 0; hi != SC_NONE && n < 16; n++, hi = held_at(e, hi)->next)
+		if (held_at(e, hi)->seq == seq && held_at(e, hi)->len == len)
+			return held_at(e, hi);
+	return NULL;
+}
+
+/* All bytes of the segment are known already. */
+static void
+count_duplicate(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s,
+		bool is_mirror)
+{
+	const struct sc_held *h = find_held(e, f, s->seq, s->payload_len);
+
+	if (h != NULL && h->sum != s->payload_sum)
+		M(e, BYTES_REFUSED, SC_R_CLIENT_CONFLICT) += s->payload_len;
+	else if (is_mirror)
+		M(e, BYTES_DUPLICATE, SC_R_DUP_MIRROR) += s->payload_len;
+	else
+		M(e, BYTES_DUPLICATE, SC_R_DUP_RETRANSMIT) += s->payload_len;
+}
+
+/* A keepalive probe (one old byte), or link padding that stands inside the IP length. */
+static bool
+is_probe(const struct sc_flow *f, const struct sc_seg *s)
+{
+	uint8_t bytes[PADDING_MAX], any = 0;
+
+	if (s->payload_len == 1 && s->seq == f->nxt - 1)
+		return true;
+	if (s->payload_len > PADDING_MAX || (s->flags & (SC_TCP_PSH | SC_TCP_FIN | SC_TCP_SYN)))
+		return false;
+	sc_packet_copy_payload(s, 0, s->payload_len, bytes);
+	for (uint32_t i = 0; i < s->payload_len; i++)
+		any |= bytes[i];
+	return any == 0;
+}
+
+/* ---- bookkeeping ---- */
+
+/* n more bytes of the flow are accepted, for each of its copies. */
+static void
+count_accepted(struct sc_replay *e, struct sc_flow *f, uint32_t n)
+{
+	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : f->copies;
+
+	f->accepted += n;
+	C(e, BYTES_ACCEPTED) += n;
+	C(e, BYTES_ACCEPTED_COPIES) += (uint64_t)n * f->copies;
+	C(e, BYTES_WAITING_NOW) += (uint64_t)n * alive;
+	M(e, BYTES_ABANDONED, f->outcome) += (uint64_t)n * (f->copies - alive);
+	C(e, HELD_BYTES_NOW) += n;
+}
+
+/* An ACK number of the client as a count of production's bytes: its FIN takes none. */
+static uint32_t
+answer_ack(const struct sc_flow *f, const struct sc_seg *s)
+{
+	if (!(s->flags & SC_TCP_ACK))
+		return f->cack;
+	if ((f->flags & SC_FLOW_PROD_FIN) && sc_seq_gt(s->ack, f->prod_fin))
+		return f->prod_fin;
+	return s->ack;
+}
+
+/* What the gate and the hole logic want to know of a segment at the moment it was captured. */
+static void
+annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct sc_held *h)
+{
+	h->ack = answer_ack(f, s);
+	h->cap_us = (uint32_t)s->cap_us;
+	if (s->flags & SC_TCP_PSH)
+		h->flags |= SC_HELD_PSH;
+	if ((s->flags & SC_TCP_URG) && h->len == s->payload_len) {
+		h->flags |= SC_HELD_URG;
+		h->urg = s->urg;
+	}
+	if (sc_seq_gt(h->ack, f->turn_ack))
+		h->flags |= SC_HELD_TURN;
+	if (!(f->flags & SC_FLOW_PROD_SEEN))
+		return;
+	if (sc_seq_gt(f->prod_nxt, h->ack) && sc_seq_leq(f->prod_ack, h->seq))
+		h->flags |= SC_HELD_DUPLEX;
+	if (h->ack == f->prod_nxt && f->prod_ack == h->seq)
+		h->flags |= SC_HELD_BOUNDARY;
+	h->think_us = f->prod_us != 0 ? (uint32_t)s->cap_us - f->prod_us : 0;
+	h->pause_us = f->pause_us;
+	h->first_us = f->first_us;
+	if (!(h->flags & SC_HELD_TURN))
+		return;
+	if (f->first_us != 0)
+		sc_hist_add(&e->hist_production, f->first_us);
+	f->pause_us = 0;
+	f->first_us = 0;
+}
+
+/* Put a held segment at the end of the flow's stream; sessions that were at the end see it. */
+void
+accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_held *h = held_at(e, hi);
+
+	h->next = SC_NONE;
+	h->refs = f->state == SC_FLOW_LIVE ? f->live : f->copies;
+	if (f->held_tail == SC_NONE)
+		f->held_head = hi;
+	else
+		held_at(e, f->held_tail)->next = hi;
+	f->held_tail = hi;
+	if (!(h->flags & SC_HELD_SYNTH))
+		f->nxt = h->seq + held_span(h);
+	if (sc_seq_gt(h->ack, f->turn_ack))
+		f->turn_ack = h->ack;
+	if (f->state != SC_FLOW_LIVE)
+		return;
+	for (uint32_t si = f->session; si != SC_NONE; si = session_at(e, si)->next_copy) {
+		struct sc_session *s = session_at(e, si);
+
+		if (s->cur_una == SC_NONE)
+			s->cur_una = hi;
+		if (s->cur_nxt == SC_NONE)
+			s->cur_nxt = hi;
+	}
+}
+
+/* Segments beyond a hole that has closed move into the stream. */
+void
+accept_merge(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	while (f->ooo_head != SC_NONE && held_at(e, f->ooo_head)->seq == f->nxt) {
+		uint32_t hi = f->ooo_head;
+		struct sc_held *h = held_at(e, hi);
+
+		f->ooo_head = h->next;
+		f->nb_ooo--;
+		f->ooo_bytes -= h->len;
+		C(e, BYTES_OOO_NOW) -= h->len;
+		if (h->kind == SC_HELD_FIN)
+			f->flags |= SC_FLOW_FIN;
+		accept_in_order(e, fi, hi);
+	}
+}
+
+/* Link a held segment in front of *link, among those beyond the hole. */
+static void
+insert_ooo(struct sc_replay *e, uint32_t fi, uint32_t *link, uint32_t hi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_held *h = held_at(e, hi);
+	bool is_first = f->ooo_head == SC_NONE;
+
+	h->next = *link;
+	*link = hi;
+	f->nb_ooo++;
+	f->ooo_bytes += h->len;
+	C(e, BYTES_OOO_NOW) += h->len;
+	if (is_first)
+		hole_watch(e, fi);
+}
+
+/* ---- payload ---- */
+
+/* No memory for client bytes: the flow cannot be complete any more. */
+static void
+out_of_memory(struct sc_replay *e, uint32_t fi, uint32_t bytes)
+{
+	M(e, BYTES_REFUSED, SC_R_HELD_FULL) += bytes;
+	if (flow_at(e, fi)->state == SC_FLOW_LIVE)
+		flow_finish(e, fi, SC_R_NO_MEMORY);
+}
+
+/* The bytes from payload offset `off` on: pieces that stand beyond a hole already are duplicates. */
+static bool
+accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq, uint32_t off)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t at = seq + off, end = seq + s->payload_len;
+	uint32_t *link = &f->ooo_head;
+	bool took = false, took_now;
+
+	while (sc_seq_lt(at, end)) {
+		uint32_t piece_end = end, hi;
+
+		while (*link != SC_NONE
+				&& sc_seq_leq(held_at(e, *link)->seq + held_span(held_at(e, *link)),
+						at))
+			link = &held_at(e, *link)->next;
+		if (*link != SC_NONE) {
+			const struct sc_held *o = held_at(e, *link);
+
+			if (sc_seq_leq(o->seq, at)) {
+				piece_end = sc_seq_lt(o->seq + o->len, end) ? o->seq + o->len : end;
+				M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += piece_end - at;
+				at = piece_end == at ? end : piece_end;
+				continue;
+			}
+			if (sc_seq_lt(o->seq, end))
+				piece_end = o->seq;
+		}
+		if (at != f->nxt && f->nb_ooo >= OOO_MAX) {
+			M(e, BYTES_REFUSED, SC_R_HELD_FULL) += end - at;
+			return took;
+		}
+		hi = sc_held_take(&e->t, s, at - seq, piece_end - at,
+				took ? UINT32_MAX : e->cfg.copy_below, &took_now);
+		if (hi == SC_NONE) {
+			out_of_memory(e, fi, end - at);
+			return took;
+		}
+		took |= took_now;
+		held_at(e, hi)->seq = at;
+		annotate(e, f, s, held_at(e, hi));
+		count_accepted(e, f, piece_end - at);
+		if (at == f->nxt) {
+			accept_in_order(e, fi, hi);
+			accept_merge(e, fi);
+			link = &f->ooo_head;
+		} else {
+			insert_ooo(e, fi, link, hi);
+		}
+		at = piece_end;
+	}
+	return took;
+}
+
+static bool
+take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	int32_t rel = (int32_t)(seq - f->nxt);
+	uint32_t end = seq + s->payload_len;
+	bool is_mirror = is_mirror_duplicate(e, fi, s);
+	uint32_t off = 0;
+
+	if (is_mirror)
+		C(e, FRAMES_DUPLICATE)++;
+	if (is_probe(f, s)) {
+		M(e, BYTES_DUPLICATE, SC_R_DUP_PROBE) += s->payload_len;
+		return false;
+	}
+	if (sc_seq_leq(end, f->nxt)) {
+		count_duplicate(e, f, s, is_mirror);
+		return false;
+	}
+	if (rel < 0) {
+		off = (uint32_t)-rel;
+		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += off;
+	}
+	if (f->flags & (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)) {
+		enum sc_reason r =
+				f->flags & (SC_FLOW_FIN | SC_FLOW_RST) ? SC_R_AFTER_END : f->reason;
+
+		M(e, BYTES_REFUSED, r) += s->payload_len - off;
+		return false;
+	}
+	if (rel > JUMP_MAX) {
+		M(e, BYTES_REFUSED, SC_R_BEYOND_WINDOW) += s->payload_len - off;
+		return false;
+	}
+	return accept_payload(e, fi, s, seq, off);
+}
+
+/* ---- FIN and RST ---- */
+
+static void
+take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t *link = &f->ooo_head, hi;
+	struct sc_held *h;
+
+	if (sc_seq_lt(seq, f->nxt) || (f->flags & (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)))
+		return;
+	while (*link != SC_NONE && sc_seq_leq(held_at(e, *link)->seq, seq)) {
+		if (held_at(e, *link)->kind == SC_HELD_FIN)
+			return;
+		link = &held_at(e, *link)->next;
+	}
+	if (f->nb_ooo >= OOO_MAX && seq != f->nxt)
+		return;
+	hi = sc_held_take_empty(&e->t);
+	if (hi == SC_NONE) {
+		out_of_memory(e, fi, 0);
+		return;
+	}
+	h = held_at(e, hi);
+	h->kind = SC_HELD_FIN;
+	h->seq = seq;
+	annotate(e, f, s, h);
+	if (seq == f->nxt) {
+		f->flags |= SC_FLOW_FIN;
+		accept_in_order(e, fi, hi);
+	} else {
+		insert_ooo(e, fi, link, hi);
+	}
+}
+
+/* A RST at or below the expected byte ends the stream there; beyond a hole the hole decides. */
+static void
+take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_held *h;
+	uint32_t hi;
+
+	if (f->flags & (SC_FLOW_RST | SC_FLOW_ENDED))
+		return;
+	if (f->nb_ooo > 0) {
+		hole_give_up(e, fi);
+		return;
+	}
+	hi = sc_held_take_empty(&e->t);
+	if (hi == SC_NONE) {
+		out_of_memory(e, fi, 0);
+		return;
+	}
+	h = held_at(e, hi);
+	h->kind = SC_HELD_RST;
+	h->seq = f->nxt;
+	annotate(e, f, s, h);
+	f->flags |= SC_FLOW_RST;
+	accept_in_order(e, fi, hi);
+}
+
+/*
+ * A client segment of an embryonic, waiting or live flow. True if its mbuf is held now; otherwise
+ * it is still the caller's. The flow may be over on return when memory ran out.
+ */
+bool
+accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t seq = s->seq + (s->flags & SC_TCP_SYN ? 1 : 0);
+	bool took = false;
+
+	C(e, BYTES_SEEN) += s->payload_len;
+	if (s->payload_len > 0)
+		took = take_payload(e, fi, s, seq);
+	if (f->state == SC_FLOW_FREE)
+		return took;
+	if ((s->flags & SC_TCP_ACK) && sc_seq_gt(answer_ack(f, s), f->cack))
+		f->cack = answer_ack(f, s);
+	if (s->payload_len > 0)
+		f->client_us = SC_MAX((uint32_t)s->cap_us, 1u);
+	if (s->flags & SC_TCP_FIN)
+		take_fin(e, fi, s, seq + s->payload_len);
+	if (s->flags & SC_TCP_RST)
+		take_rst(e, fi, s);
+	return took;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* client: what a frame of the client half means for its flow. */
+#include "engine.h"
+
+static bool
+is_syn(const struct sc_seg *s)
+{
+	return (s->flags & (SC_TCP_SYN | SC_TCP_ACK | SC_TCP_RST)) == SC_TCP_SYN;
+}
+
+static void
+refuse_frame(struct sc_replay *e, enum sc_reason reason)
+{
+	M(e, FRAME_REFUSED, reason)++;
+}
+
+/* A frame of a flow that was refused or is over: its bytes count under that reason. */
+static void
+tomb_frame(struct sc_replay *e, const struct sc_tomb *b, const struct sc_seg *s)
+{
+	enum sc_reason r = b->was_admitted ? SC_R_AFTER_END : b->reason;
+
+	C(e, BYTES_SEEN) += s->payload_len;
+	M(e, BYTES_REFUSED, r) += s->payload_len;
+	if (b->was_admitted)
+		C(e, FRAMES_CLIENT)++;
+	else
+		refuse_frame(e, r);
+}
+
+/* The first frame of an unknown tuple. */
+static bool
+unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
+{
+	bool took = false;
+	uint32_t fi;
+
+	if (!is_syn(&ms->seg) && (ms->seg.payload_len == 0 || e->is_draining)) {
+		refuse_frame(e, SC_R_NO_FLOW);
+		return false;
+	}
+	fi = flow_new(e, ms);
+	if (fi == SC_NONE)
+		return false;
+	C(e, FRAMES_CLIENT)++;
+	if (flow_at(e, fi)->state == SC_FLOW_JOINING)
+		join_client(e, fi, ms, &took);
+	else if (ms->seg.payload_len > 0)
+		took = accept_segment(e, fi, &ms->seg);
+	if (e->cfg.open_on_syn && flow_at(e, fi)->state == SC_FLOW_EMBRYONIC)
+		flow_open(e, fi);
+	return took;
+}
+
+/* The client's RTT: from the last SYN-ACK (or SYN), then the shortest data-to-ACK (gate study, 4). */
+static void
+measure_rtt(struct sc_flow *f, const struct sc_seg *s)
+{
+	uint32_t us;
+
+	if (f->state == SC_FLOW_EMBRYONIC) {
+		f->rtt_us = SC_MAX((uint32_t)s->cap_us - f->syn_us, 1u);
+		return;
+	}
+	if (!(f->flags & SC_FLOW_PROD_SEEN) || s->ack != f->prod_nxt || sc_seq_leq(s->ack, f->cack))
+		return;
+	us = SC_MAX((uint32_t)s->cap_us - f->prod_us, 1u);
+	if (f->rtt_us == 0 || us < f->rtt_us)
+		f->rtt_us = us;
+}
+
+/* Something after the SYN: production has accepted the connection. */
+static bool
+embryonic_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	bool took;
+
+	if (s->flags & SC_TCP_RST) {
+		flow_refuse(e, fi, SC_R_NEVER_OPENED);
+		return false;
+	}
+	measure_rtt(f, s);
+	if (!(f->flags & SC_FLOW_BASE) && (s->flags & SC_TCP_ACK)) {
+		f->prod_base = s->ack;
+		f->flags |= SC_FLOW_BASE;
+	}
+	f->cack = f->turn_ack = f->prod_base;
+	took = accept_segment(e, fi, s);
+	flow_open(e, fi);
+	return took;
+}
+
+static bool
+known_frame(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_seg *s = &ms->seg;
+	bool took = false;
+
+	C(e, FRAMES_CLIENT)++;
+	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	if (s->flags & SC_TCP_SYN) { /* sent again */
+		C(e, BYTES_SEEN) += s->payload_len;
+		M(e, BYTES_DUPLICATE, SC_R_DUP_RETRANSMIT) += s->payload_len;
+		return false;
+	}
+	switch (f->state) {
+	case SC_FLOW_EMBRYONIC:
+		return embryonic_frame(e, fi, s);
+	case SC_FLOW_JOINING:
+		join_client(e, fi, ms, &took);
+		return took;
+	default:
+		measure_rtt(f, s);
+		took = accept_segment(e, fi, s);
+		if (f->state == SC_FLOW_LIVE)
+			flow_push(e, fi);
+		return took;
+	}
+}
+
+void
+client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
+{
+	struct rte_mbuf *m = ms->seg.mbuf;
+	bool took = false;
+
+	if (value != SC_NONE && (value & SC_TOMB_BIT)) {
+		struct sc_tomb *b = &e->t.tomb[value & ~SC_TOMB_BIT];
+
+		if (!is_syn(&ms->seg) || ms->seg.seq == b->isn) {
+			tomb_frame(e, b, &ms->seg);
+			rte_pktmbuf_free(m);
+			return;
+		}
+		sc_tomb_remove(&e->t, value & ~SC_TOMB_BIT);
+		e->generation++;
+		value = SC_NONE;
+	}
+	if (value != SC_NONE && is_syn(&ms->seg) && ms->seg.seq != flow_at(e, value)->isn) {
+		flow_supersede(e, value);
+		value = SC_NONE;
+	}
+	if (value == SC_NONE)
+		took = unknown_frame(e, ms);
+	else
+		took = known_frame(e, value, ms);
+	if (!took)
+		rte_pktmbuf_free(m);
+}

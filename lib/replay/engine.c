@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine: creation, the offer of a burst, the frames that come out, the end. */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_hash_crc.h>
+
+/* A held segment of the smallest useful size; there are never more descriptors than this allows. */
+#define HELD_BYTES_PER_DESC 256
+
+static void
+tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
+{
+	uint64_t chunks = cfg->held_bytes * 3 / 4 / SC_CHUNK_SIZE;
+
+	memset(t, 0, sizeof(*t));
+	t->max_flows = cfg->max_flows;
+	t->max_sessions = cfg->max_sessions;
+	t->max_tombs = cfg->max_tombs;
+	t->max_chunks = (uint32_t)SC_CLAMP(chunks, 64, UINT32_MAX / 2);
+	t->max_refs = sc_replay_max_refs(cfg);
+	t->max_held = (uint32_t)SC_MIN(
+			cfg->held_bytes / HELD_BYTES_PER_DESC + 2ull * cfg->max_flows,
+			UINT32_MAX / 2);
+	t->by_address = cfg->clients == NULL || cfg->clients->nb == 0;
+	t->now_us = cfg->now_us;
+}
+
+uint64_t
+sc_replay_size(const struct sc_replay_cfg *cfg)
+{
+	struct sc_tables_cfg t;
+
+	tables_cfg(cfg, &t);
+	return sc_tables_size(&t) + sizeof(struct sc_replay);
+}
+
+uint32_t
+sc_replay_max_refs(const struct sc_replay_cfg *cfg)
+{
+	return (uint32_t)SC_CLAMP(cfg->held_bytes / 4 / 2048, 16, 1u << 20);
+}
+
+static uint32_t
+pool_hash(const struct sc_addr *a)
+{
+	return rte_hash_crc(a, sizeof(*a), 0x900d);
+}
+
+/* One slot allocator a target, for the pool's addresses of its family. */
+static int
+make_tuples(struct sc_replay *e, struct sc_err *err)
+{
+	const struct sc_pool *pool = e->cfg.clients;
+
+	if (pool == NULL || pool->nb == 0)
+		return 0;
+	if (sc_index_init(&e->by_pool, pool->nb, -1) < 0)
+		return sc_err_set(err, -ENOMEM, "no memory for the index of %u pool addresses",
+				pool->nb);
+	for (uint32_t i = 0; i < pool->nb; i++)
+		sc_index_insert(&e->by_pool, pool_hash(&pool->addr[i]), i);
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
+		const struct sc_replay_target *t = &e->cfg.targets[i];
+
+		e->tuples[i] = sc_tuples_create(e->cfg.steer, e->cfg.worker, pool->addr, pool->nb,
+				&t->addr, t->port);
+		if (e->tuples[i] == NULL)
+			return sc_err_set(err, -ENOMEM,
+					"no memory for the tuples of %u pool addresses: 16 bytes a "
+					"tuple, 1 MB an address; use a smaller pool",
+					pool->nb);
+	}
+	return 0;
+}
+
+struct sc_replay *
+sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
+{
+	struct sc_tables_cfg tc;
+	struct sc_replay *e = calloc(1, sizeof(*e));
+
+	if (e == NULL) {
+		sc_err_set(err, -ENOMEM, "no memory for a worker's engine");
+		return NULL;
+	}
+	e->cfg = *cfg;
+	e->st = cfg->stats;
+	e->now_us = cfg->now_us;
+	e->now = (uint32_t)cfg->now_us;
+	e->max_holes = cfg->max_flows;
+	e->holes = calloc(e->max_holes, sizeof(*e->holes));
+	memset(e->waiting, 0xff, sizeof(e->waiting));
+	for (unsigned int i = 0; i < cfg->nb_rules; i++)
+		e->port_mapped[cfg->rules[i].prod_port >> 3] |= 1 << (cfg->rules[i].prod_port & 7);
+	tables_cfg(cfg, &tc);
+	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || make_tuples(e, err) < 0) {
+		sc_replay_destroy(e);
+		return NULL;
+	}
+	return e;
+}
+
+void
+sc_replay_destroy(struct sc_replay *e)
+{
+	if (e == NULL)
+		return;
+	if (e->t.flow != NULL)
+		sc_replay_stop(e, e->now_us);
+	rte_pktmbuf_free_bulk(e->tx, e->nb_tx);
+	for (unsigned int i = 0; i < SC_TARGETS_MAX; i++)
+		sc_tuples_destroy(e->tuples[i]);
+	sc_index_free(&e->by_pool);
+	sc_tables_fini(&e->t);
+	free(e->holes);
+	free(e);
+}
+
+static void
+set_now(struct sc_replay *e, uint64_t now_us)
+{
+	e->now_us = now_us;
+	e->now = (uint32_t)now_us;
+}
+
+/* ---- mirror ---- */
+
+static bool
+is_port_mapped(const struct sc_replay *e, uint16_t port)
+{
+	return e->port_mapped[port >> 3] & (1 << (port & 7));
+}
+
+static bool
+is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
+{
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
+		if (e->cfg.targets[i].port == port && sc_addr_eq(&e->cfg.targets[i].addr, a))
+			return true;
+	return false;
+}
+
+/* The dictionary entry of a production endpoint, made when a rule names it. */
+static enum sc_reason
+prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
+{
+	int rule;
+
+	*prod = SC_NONE;
+	if (!is_port_mapped(e, port))
+		return SC_R_NOT_MAPPED;
+	*prod = sc_prod_find(&e->t, a, port);
+	if (*prod != SC_NONE)
+		return SC_R_NONE;
+	rule = sc_rules_match(e->cfg.rules, e->cfg.nb_rules, a, port);
+	if (rule < 0)
+		return SC_R_NOT_MAPPED;
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
+		const struct sc_replay_target *t = &e->cfg.targets[i];
+
+		if (t->port == e->cfg.rules[rule].target_port
+				&& sc_addr_eq(&t->addr, &e->cfg.rules[rule].target))
+			*prod = sc_prod_add(&e->t, a, port, (uint16_t)i);
+	}
+	return *prod == SC_NONE ? SC_R_PRODUCTION_TABLE_FULL : SC_R_NONE;
+}
+
+static bool
+is_bad_client(const struct sc_addr *client, const struct sc_addr *server)
+{
+	return sc_addr_is_zero(client) || sc_addr_is_multicast(client)
+			|| sc_addr_is_loopback(client) || sc_addr_eq(client, server);
+}
+
+enum sc_reason
+sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
+{
+	const struct sc_seg *s = &ms->seg;
+	bool is_synack = (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
+	enum sc_reason r = SC_R_NOT_MAPPED;
+	uint32_t prod = SC_NONE;
+
+	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
+		return SC_R_MIRROR_LOOP;
+	if (!is_synack || !is_port_mapped(e, s->sport)) {
+		r = prod_of(e, &s->dst, s->dport, &prod);
+		ms->half = SC_HALF_CLIENT;
+	}
+	if (r == SC_R_NOT_MAPPED) {
+		r = prod_of(e, &s->src, s->sport, &prod);
+		ms->half = SC_HALF_PRODUCTION;
+	}
+	if (r != SC_R_NONE)
+		return r;
+	ms->prod = (uint16_t)prod;
+	if (ms->half == SC_HALF_CLIENT ? is_bad_client(&s->src, &s->dst)
+				       : is_bad_client(&s->dst, &s->src))
+		return SC_R_BAD_CLIENT;
+	return SC_R_NONE;
+}
+
+static void
+key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
+{
+	bool is_client = ms->half == SC_HALF_CLIENT;
+
+	memset(k, 0, sizeof(*k));
+	k->client = is_client ? ms->seg.src : ms->seg.dst;
+	k->cport = is_client ? ms->seg.sport : ms->seg.dport;
+	k->prod = ms->prod;
+}
+
+void
+sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
+{
+	struct sc_flow_key key[SC_INDEX_BULK_MAX];
+	uint32_t value[SC_INDEX_BULK_MAX];
+	uint32_t generation;
+
+	set_now(e, now_us);
+	if (n == 0)
+		return;
+	for (uint16_t i = 0; i < n; i++)
+		key_of(&ms[i], &key[i]);
+	sc_flow_find_bulk(&e->t, key, n, value);
+	generation = e->generation;
+	for (uint16_t i = 0; i < n; i++) {
+		if (e->generation != generation)
+			value[i] = sc_flow_find(&e->t, &key[i]);
+		if (ms[i].half == SC_HALF_CLIENT)
+			client_frame(e, &ms[i], value[i]);
+		else
+			production_frame(e, &ms[i], value[i]);
+	}
+}
+
+void
+sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, uint64_t now_us)
+{
+	set_now(e, now_us);
+	C(e, REC_TAKEN) += n;
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t si = rec[i].target < e->cfg.nb_targets ? tuple_find(e, &rec[i]) : SC_NONE;
+
+		if (si == SC_NONE) {
+			M(e, RESP_STRAY, SC_R_STRAY_UNKNOWN)++;
+			if ((rec[i].flags & (SC_TCP_FIN | SC_TCP_RST)) == SC_TCP_FIN
+					&& rec[i].target < e->cfg.nb_targets)
+				send_stray_ack(e, &rec[i]);
+		} else {
+			C(e, REC_MATCHED)++;
+			C(e, ANSWER_BYTES) += rec[i].len;
+			sc_sweep_touch(&e->t.sweep, session_at(e, si)->flow, now_us);
+			machine_record(e, si, &rec[i]);
+		}
+		rte_pktmbuf_free(rec[i].mbuf);
+	}
+}
+
+/* ---- time ---- */
+
+static void
+flow_expired(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t idle_s = (uint32_t)(e->now_us / SC_US_PER_S) - e->t.sweep.last_seen[fi];
+	uint32_t si, next;
+
+	if (f->state == SC_FLOW_EMBRYONIC) {
+		flow_refuse(e, fi, SC_R_NEVER_OPENED);
+	} else if (f->state == SC_FLOW_JOINING) {
+		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
+	} else if (f->state == SC_FLOW_LIVE && idle_s > e->cfg.session_timeout_s) {
+		for (si = f->session; si != SC_NONE; si = next) {
+			next = session_at(e, si)->next_copy;
+			session_abort(e, si, SC_R_IDLE_TIMEOUT);
+		}
+	}
+}
+
+static uint32_t
+housekeep(struct sc_replay *e)
+{
+	uint32_t old[32], n;
+	uint32_t slice = SC_MAX(e->cfg.max_flows / 256, 64u);
+
+	if (e->now_us < e->housekeep_us)
+		return 0;
+	e->housekeep_us = e->now_us + 4 * SC_US_PER_MS;
+	n = sc_sweep_run(&e->t.sweep, e->now_us, EMBRYONIC_TTL_S, slice, old, 32);
+	for (uint32_t i = 0; i < n; i++)
+		flow_expired(e, old[i]);
+	return hole_run(e) + waiting_run(e);
+}
+
+/* A slice of the walk that finishes open flows once the source has ended. */
+static uint32_t
+drain_slice(struct sc_replay *e)
+{
+	uint32_t done = 0;
+
+	for (; e->drain_cursor < e->cfg.max_flows && done < 256 && !sc_replay_is_tx_full(e);
+			e->drain_cursor++) {
+		struct sc_flow *f = flow_at(e, e->drain_cursor);
+
+		if (f->state == SC_FLOW_FREE)
+			continue;
+		done++;
+		if (f->state == SC_FLOW_EMBRYONIC)
+			flow_refuse(e, e->drain_cursor, SC_R_NEVER_OPENED);
+		else if (f->state == SC_FLOW_JOINING)
+			flow_refuse(e, e->drain_cursor, SC_R_NO_BOUNDARY);
+		else if (f->nb_ooo > 0)
+			hole_give_up(e, e->drain_cursor);
+		else
+			flow_finish(e, e->drain_cursor, SC_R_COMPLETE_OPEN);
+	}
+	return done;
+}
+
+uint32_t
+sc_replay_timers(struct sc_replay *e, uint64_t now_us)
+{
+	uint32_t due[64], n, done = 0;
+
+	set_now(e, now_us);
+	if (!sc_replay_is_tx_full(e)) {
+		n = sc_wheel_expire(&e->t.wheel, now_us, due, 64);
+		for (uint32_t i = 0; i < n; i++)
+			machine_timer(e, due[i]);
+		done += n;
+	}
+	done += housekeep(e);
+	if (e->is_draining)
+		done += drain_slice(e);
+	return done;
+}
+
+uint64_t
+sc_replay_next(const struct sc_replay *e, uint64_t now_us)
+{
+	uint64_t us = sc_wheel_next(&e->t.wheel, now_us);
+
+	if (e->is_draining && e->drain_cursor < e->cfg.max_flows)
+		return 0;
+	if (e->housekeep_us > now_us)
+		us = SC_MIN(us, e->housekeep_us - now_us);
+	return us;
+}
+
+/* ---- frames out ---- */
+
+uint16_t
+sc_replay_tx(struct sc_replay *e, struct rte_mbuf **m, uint16_t max)
+{
+	uint16_t n = (uint16_t)SC_MIN(e->nb_tx, (uint32_t)max);
+
+	memcpy(m, e->tx, n * sizeof(*m));
+	e->nb_tx -= n;
+	memmove(e->tx, e->tx + n, e->nb_tx * sizeof(*m));
+	return n;
+}
+
+bool
+sc_replay_is_tx_full(const struct sc_replay *e)
+{
+	return e->nb_tx > SC_REPLAY_TX_MAX / 2;
+}
+
+bool
+sc_replay_should_wait(const struct sc_replay *e)
+{
+	uint32_t spare = SC_MIN(64u, e->cfg.max_flows / 4);
+
+	return e->tuples_short || sc_held_fill(&e->t) > 900 || e->t.free_flow.nb < spare
+			|| e->t.free_session.nb < spare * e->cfg.copies;
+}
+
+/* ---- the end ---- */
+
+void
+sc_replay_drain(struct sc_replay *e, uint64_t now_us)
+{
+	set_now(e, now_us);
+	if (!e->is_draining)
+		e->drain_cursor = 0;
+	e->is_draining = true;
+}
+
+bool
+sc_replay_is_idle(const struct sc_replay *e)
+{
+	return e->t.free_flow.nb == e->t.free_flow.total && e->nb_tx == 0;
+}
+
+void
+sc_replay_stop(struct sc_replay *e, uint64_t now_us)
+{
+	set_now(e, now_us);
+	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
+		struct sc_flow *f = flow_at(e, fi);
+
+		if (f->state == SC_FLOW_LIVE) {
+			uint32_t next;
+
+			for (uint32_t si = f->session; si != SC_NONE; si = next) {
+				next = session_at(e, si)->next_copy;
+				session_abort(e, si, SC_R_STOPPED);
+			}
+		} else if (f->state != SC_FLOW_FREE) {
+			flow_refuse(e, fi,
+					f->state == SC_FLOW_WAITING ? SC_R_STOPPED
+								    : SC_R_NEVER_OPENED);
+		}
+	}
+}
+
+const struct sc_hist *
+sc_replay_hist_production(const struct sc_replay *e)
+{
+	return &e->hist_production;
+}
+
+const struct sc_hist *
+sc_replay_hist_target(const struct sc_replay *e)
+{
+	return &e->hist_target;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine: what the files of this room share. */
+#ifndef SC_REPLAY_ENGINE_H
+#define SC_REPLAY_ENGINE_H
+
+#include <sc_replay.h>
+
+#define C(e, name) ((e)->st->c[SC_C_##name])
+#define M(e, map, reason) ((e)->st->m[SC_M_##map][reason])
+
+#define EMBRYONIC_TTL_S 10
+#define OOO_MAX 64 /* segments beyond a hole that a flow keeps */
+#define REOPEN_MAX 3
+#define STALE_MAX 3
+#define RTO_FIRST_US (1000 * SC_US_PER_MS) /* RFC 6298 section 2.1 */
+#define RTO_MIN_US (200 * SC_US_PER_MS)
+#define RTO_MAX_US (60 * SC_US_PER_S)
+#define DELACK_US (40 * SC_US_PER_MS)
+#define SYN_RETRIES_MAX 5
+#define PROBER_SYNS_MAX 3
+#define DATA_RETRIES_MAX 8
+#define FIN_LINGER_US (30 * SC_US_PER_S)
+#define RETRY_US 256   /* a full TX array or an empty pool: try again */
+#define IW_SEGMENTS 10 /* RFC 6928 */
+
+/* Releases by case, as counted. */
+enum gate_case {
+	GATE_NONE,
+	GATE_EXACT,
+	GATE_LONGER,
+	GATE_SHORTER,
+	GATE_DUPLEX,
+	GATE_TIMEOUT,
+	GATE_TIME
+};
+
+/* The longest pauses inside a target's last answers, log2 milliseconds (the gate's g). */
+struct learned {
+	uint16_t bucket[16];
+	uint16_t total;
+	uint32_t g_us;
+};
+
+/* The newest copy of a client segment, for telling mirror duplicates from retransmissions. */
+struct dup_entry {
+	uint32_t flow, seq, len, tsval, ack, us;
+	uint16_t ip_id, wnd;
+};
+#define DUP_ENTRIES 4096
+
+/* A kept tuple that was used before (RFC 9293 3.10.7.4: its next ISN must be higher). */
+struct rest_entry {
+	uint32_t hash, seq;
+	uint64_t us;
+	bool had_ts;
+};
+#define REST_ENTRIES 8192
+
+struct sc_replay {
+	struct sc_replay_cfg cfg;
+	struct sc_tables t;
+	struct sc_stats *st;
+	uint64_t now_us;
+	uint32_t now;        /* its low 32 bits */
+	uint32_t generation; /* rises when the flow index changes */
+	uint32_t nb_tx;
+	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
+	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
+	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
+	struct sc_index by_pool;                  /* pool address -> its index */
+	uint32_t waiting[SC_TARGETS_MAX];         /* flows that wait for the return path */
+	uint32_t nb_waiting;
+	bool is_draining;
+	bool tuples_short;     /* a flow waits for a tuple to have rested */
+	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
+	uint64_t housekeep_us;
+	uint32_t drain_cursor;
+	uint32_t *holes; /* flows with an open hole */
+	uint32_t nb_holes, max_holes, hole_cursor;
+	struct learned learned[SC_TARGETS_MAX];
+	struct dup_entry dup[DUP_ENTRIES];
+	struct rest_entry rest[REST_ENTRIES];
+	struct sc_hist hist_production, hist_target;
+};
+
+static inline struct sc_flow *
+flow_at(struct sc_replay *e, uint32_t i)
+{
+	return &e->t.flow[i];
+}
+
+static inline struct sc_session *
+session_at(struct sc_replay *e, uint32_t i)
+{
+	return &e->t.session[i];
+}
+
+static inline struct sc_held *
+held_at(struct sc_replay *e, uint32_t i)
+{
+	return &e->t.held[i];
+}
+
+/* Sequence numbers a held segment takes. */
+static inline uint32_t
+held_span(const struct sc_held *h)
+{
+	return h->len + (h->kind == SC_HELD_FIN ? 1 : 0);
+}
+
+static inline bool
+has_flag(const struct sc_session *s, uint16_t flag)
+{
+	return (s->flags & flag) != 0;
+}
+
+/* Answer bytes of this connection so far, by highest sequence number. */
+static inline uint32_t
+answer_bytes(const struct sc_session *s)
+{
+	return s->rcv_nxt - s->irs - 1 - (has_flag(s, SC_SESS_TARGET_FIN) ? 1 : 0);
+}
+
+static inline const struct sc_replay_target *
+target_of(const struct sc_replay *e, const struct sc_session *s)
+{
+	return &e->cfg.targets[s->target];
+}
+
+/* flow.c */
+uint32_t flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms);
+void flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason);
+void flow_supersede(struct sc_replay *e, uint32_t fi);
+void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
+void flow_over(struct sc_replay *e, uint32_t fi);
+uint64_t flow_held_bytes(struct sc_replay *e, const struct sc_flow *f);
+void flow_push(struct sc_replay *e, uint32_t fi);
+enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
+
+/* join.c */
+void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, bool *took);
+
+/* client.c */
+void client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
+
+/* accept.c */
+bool accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
+void accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi);
+void accept_merge(struct sc_replay *e, uint32_t fi);
+
+/* hole.c */
+void hole_watch(struct sc_replay *e, uint32_t fi);
+void hole_give_up(struct sc_replay *e, uint32_t fi);
+uint32_t hole_run(struct sc_replay *e);
+
+/* production.c */
+void production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
+
+/* open.c */
+void flow_open(struct sc_replay *e, uint32_t fi);
+uint32_t waiting_run(struct sc_replay *e);
+void waiting_drop(struct sc_replay *e, uint32_t fi);
+int session_connect(struct sc_replay *e, uint32_t si);
+void syn_send(struct sc_replay *e, uint32_t si);
+void path_answered(struct sc_replay *e, struct sc_session *s, bool refused);
+void path_unanswered(struct sc_replay *e, struct sc_session *s);
+
+/* tuple.c */
+int tuple_take(struct sc_replay *e, uint32_t si);
+void tuple_put(struct sc_replay *e, uint32_t si);
+uint32_t tuple_find(struct sc_replay *e, const struct sc_record *rec);
+const struct sc_addr *replay_addr(const struct sc_replay *e, const struct sc_session *s);
+
+/* gate.c */
+bool gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h);
+void gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len);
+void gate_turn_over(struct sc_replay *e, struct sc_session *s);
+uint32_t latency_us(const struct sc_replay *e, const struct sc_session *s);
+
+/* send.c */
+void session_push(struct sc_replay *e, uint32_t si);
+bool send_ack(struct sc_replay *e, uint32_t si);
+bool send_rst(struct sc_replay *e, uint32_t si, uint32_t seq);
+bool send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len);
+bool send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq);
+bool send_syn(struct sc_replay *e, uint32_t si);
+void send_stray_ack(struct sc_replay *e, const struct sc_record *rec);
+
+/* recover.c */
+void ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void rto_arm(struct sc_replay *e, struct sc_session *s);
+void rto_expired(struct sc_replay *e, uint32_t si);
+void persist_expired(struct sc_replay *e, uint32_t si);
+void rtt_sample(struct sc_session *s, uint32_t us);
+
+/* receive.c */
+void on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void on_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void on_reset(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void on_stale(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void on_synack_again(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+
+/* close.c */
+void session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_reason how);
+void session_complete(struct sc_replay *e, uint32_t si, enum sc_reason how);
+void session_reopen(struct sc_replay *e, uint32_t si);
+void session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how);
+void session_abort(struct sc_replay *e, uint32_t si, enum sc_reason outcome);
+void held_release(struct sc_replay *e, struct sc_flow *f, uint32_t hi);
+
+/* machine.c */
+void machine_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void machine_timer(struct sc_replay *e, uint32_t si);
+void timer_rearm(struct sc_replay *e, uint32_t si);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* flow: a captured connection from its first frame to its tombstone. */
+#include <string.h>
+
+#include "engine.h"
+
+static bool
+is_kept(const struct sc_replay *e)
+{
+	return e->cfg.clients == NULL || e->cfg.clients->nb == 0;
+}
+
+/* What the first client frame of a flow is judged by. */
+enum sc_reason
+flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
+{
+	const struct sc_prod *p = &e->t.prod[ms->prod];
+	const struct sc_replay_target *t = &e->cfg.targets[p->target];
+	const struct sc_seg *s = &ms->seg;
+	uint32_t hash = sc_hash_tuple(&s->src, s->sport, &p->addr, p->port);
+
+	if (!sc_sample_take(hash, e->cfg.sample_pct))
+		return SC_R_SAMPLED_OUT;
+	if (!(s->flags & SC_TCP_SYN) && e->cfg.only_full)
+		return SC_R_NOT_FULL;
+	if (!(s->flags & SC_TCP_SYN) && e->now_us / SC_US_PER_S < e->join_pause_s)
+		return SC_R_TOMBSTONES_FULL;
+	if (!is_kept(e))
+		return SC_R_NONE;
+	if (sc_addr_is_v4(&s->src) != sc_addr_is_v4(&t->addr))
+		return SC_R_FAMILY_MISMATCH;
+	for (unsigned int i = 0; i < e->cfg.nb_test_nets; i++)
+		if (sc_prefix_contains(&e->cfg.test_nets[i], &s->src))
+			return SC_R_CLIENT_ON_LINK;
+	return SC_R_NONE;
+}
+
+static void
+bury(struct sc_replay *e, const struct sc_tomb *b)
+{
+	uint32_t evicted_s, now_s = (uint32_t)(e->now_us / SC_US_PER_S);
+
+	sc_tomb_add(&e->t, b, &evicted_s);
+	e->generation++;
+	if (evicted_s != 0 && now_s - evicted_s < 60)
+		e->join_pause_s = now_s + 60;
+}
+
+static void
+bury_flow(struct sc_replay *e, const struct sc_flow *f, enum sc_reason reason, bool was_admitted)
+{
+	struct sc_tomb b = {
+			.client = f->client,
+			.cport = f->cport,
+			.prod = f->prod,
+			.isn = f->isn,
+			.seen_s = (uint32_t)(e->now_us / SC_US_PER_S),
+			.reason = reason,
+			.was_admitted = was_admitted,
+	};
+
+	if (!(f->flags & SC_FLOW_DETACHED))
+		bury(e, &b);
+}
+
+/* A flow that never gets a place in the tables. */
+static void
+refuse_at_once(struct sc_replay *e, const struct sc_mirror_seg *ms, enum sc_reason reason)
+{
+	struct sc_tomb b = {
+			.client = ms->seg.src,
+			.cport = ms->seg.sport,
+			.prod = ms->prod,
+			.isn = ms->seg.seq,
+			.seen_s = (uint32_t)(e->now_us / SC_US_PER_S),
+			.reason = reason,
+	};
+
+	M(e, FLOW_REFUSED, reason)++;
+	M(e, FRAME_REFUSED, reason)++;
+	C(e, BYTES_SEEN) += ms->seg.payload_len;
+	M(e, BYTES_REFUSED, reason) += ms->seg.payload_len;
+	bury(e, &b);
+}
+
+static void
+fill_from_syn(struct sc_flow *f, const struct sc_seg *s)
+{
+	f->isn = s->seq;
+	f->nxt = s->seq + 1;
+	f->opts = s->opts & (SC_OPT_MSS | SC_OPT_WSCALE | SC_OPT_TS);
+	f->mss = s->mss;
+	f->wscale = s->wscale;
+	f->syn_us = (uint32_t)s->cap_us;
+	f->state = SC_FLOW_EMBRYONIC;
+}
+
+/* A SYN is built from what is seen: the scale is a guess that suits today's clients. */
+static void
+fill_from_midstream(struct sc_flow *f, const struct sc_seg *s)
+{
+	f->isn = s->seq - 1;
+	f->nxt = s->seq;
+	f->opts = SC_OPT_MSS | SC_OPT_WSCALE | (s->opts & SC_OPT_TS);
+	f->mss = 1460;
+	f->wscale = 7;
+	f->state = SC_FLOW_JOINING;
+	f->flags = SC_FLOW_MIDSTREAM;
+}
+
+/*
+ * A new flow, embryonic or joining. SC_NONE: refused, and the frame is counted.
+ */
+uint32_t
+flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
+{
+	enum sc_reason r = flow_check(e, ms);
+	bool is_mid = !(ms->seg.flags & SC_TCP_SYN);
+	struct sc_flow *f;
+	uint32_t fi;
+
+	C(e, FLOWS_SEEN)++;
+	C(e, FLOWS_MIDSTREAM) += is_mid;
+	if (r == SC_R_NONE && C(e, FLOWS_EMBRYONIC_NOW) >= SC_MAX(e->cfg.max_flows / 2, 1u))
+		r = SC_R_EMBRYONIC_FULL;
+	fi = r == SC_R_NONE ? sc_flow_take(&e->t) : SC_NONE;
+	if (fi == SC_NONE) {
+		refuse_at_once(e, ms, r == SC_R_NONE ? SC_R_FLOW_TABLE_FULL : r);
+		return SC_NONE;
+	}
+	f = flow_at(e, fi);
+	f->client = ms->seg.src;
+	f->cport = ms->seg.sport;
+	f->prod = ms->prod;
+	f->copies = e->cfg.copies;
+	if (is_mid)
+		fill_from_midstream(f, &ms->seg);
+	else
+		fill_from_syn(f, &ms->seg);
+	if (sc_flow_index(&e->t, fi) < 0) {
+		sc_flow_give(&e->t, fi);
+		refuse_at_once(e, ms, SC_R_FLOW_TABLE_FULL);
+		return SC_NONE;
+	}
+	e->generation++;
+	C(e, FLOWS_EMBRYONIC_NOW)++;
+	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	return fi;
+}
+
+static uint64_t
+free_list(struct sc_replay *e, uint32_t hi)
+{
+	uint64_t bytes = 0;
+
+	while (hi != SC_NONE) {
+		uint32_t next = held_at(e, hi)->next;
+
+		bytes += held_at(e, hi)->len;
+		sc_held_give(&e->t, hi);
+		hi = next;
+	}
+	return bytes;
+}
+
+/* Take a flow out of the tables; its tombstone answers for it from now on. */
+static void
+flow_remove(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_admitted)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t span = f->nxt - f->isn - 1 - (f->flags & SC_FLOW_FIN ? 1 : 0);
+
+	C(e, SPAN_BYTES) += span + f->ooo_bytes;
+	C(e, SPAN_ACCEPTED) += f->accepted;
+	C(e, SPAN_MISSING) += f->missing;
+	C(e, BYTES_OOO_NOW) -= f->ooo_bytes;
+	C(e, HELD_BYTES_NOW) -= free_list(e, f->held_head) + free_list(e, f->ooo_head);
+	if (!(f->flags & SC_FLOW_DETACHED)) {
+		sc_flow_unindex(&e->t, fi);
+		e->generation++;
+	}
+	bury_flow(e, f, reason, was_admitted);
+	sc_flow_give(&e->t, fi);
+}
+
+/* Payload bytes that a flow holds, in order and beyond a hole. */
+uint64_t
+flow_held_bytes(struct sc_replay *e, const struct sc_flow *f)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+		bytes += held_at(e, hi)->len;
+	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+		bytes += held_at(e, hi)->len;
+	return bytes;
+}
+
+/* An embryonic, joining or waiting flow that is not admitted. */
+void
+flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint64_t bytes = flow_held_bytes(e, f) * f->copies;
+
+	if (f->state == SC_FLOW_WAITING)
+		waiting_drop(e, fi);
+	C(e, FLOWS_EMBRYONIC_NOW)--;
+	M(e, FLOW_REFUSED, reason)++;
+	C(e, BYTES_WAITING_NOW) -= bytes;
+	M(e, BYTES_ABANDONED, reason) += bytes;
+	flow_remove(e, fi, reason, false);
+}
+
+/* The last session of a flow has ended. */
+void
+flow_over(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	C(e, FLOWS_LIVE_NOW)--;
+	M(e, FLOW_ENDED, f->outcome)++;
+	flow_remove(e, fi, f->outcome, true);
+}
+
+/*
+ * Nothing more will come from the capture: what is held is sent, then the connections are closed
+ * with a FIN of ours, and the sessions end with `outcome`.
+ */
+void
+flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_held *h;
+	uint32_t hi;
+
+	if (f->flags & (SC_FLOW_ENDED | SC_FLOW_FIN | SC_FLOW_RST))
+		return;
+	f->flags |= SC_FLOW_ENDED;
+	f->reason = outcome;
+	hi = sc_held_take_empty(&e->t);
+	if (hi == SC_NONE) {
+		uint32_t next;
+
+		for (uint32_t si = f->session; f->state == SC_FLOW_LIVE && si != SC_NONE;
+				si = next) {
+			next = session_at(e, si)->next_copy;
+			session_abort(e, si, SC_R_NO_MEMORY);
+		}
+		return;
+	}
+	h = held_at(e, hi);
+	h->kind = SC_HELD_FIN;
+	h->flags = SC_HELD_SYNTH;
+	h->seq = f->nxt;
+	h->ack = f->cack;
+	h->cap_us = f->client_us;
+	accept_in_order(e, fi, hi);
+	if (f->state == SC_FLOW_LIVE)
+		flow_push(e, fi);
+}
+
+/* A new connection on the same tuple: the old one goes on to its end, unseen by the index. */
+void
+flow_supersede(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	if (f->state == SC_FLOW_EMBRYONIC || f->state == SC_FLOW_JOINING) {
+		sc_flow_unindex(&e->t, fi);
+		e->generation++;
+		f->flags |= SC_FLOW_DETACHED;
+		flow_refuse(e, fi,
+				f->state == SC_FLOW_JOINING ? SC_R_NO_BOUNDARY : SC_R_NEVER_OPENED);
+		return;
+	}
+	sc_flow_unindex(&e->t, fi);
+	e->generation++;
+	f->flags |= SC_FLOW_DETACHED;
+	if (f->nb_ooo > 0)
+		hole_give_up(e, fi);
+	else
+		flow_finish(e, fi, SC_R_COMPLETE_OPEN);
+}
+
+/* New held bytes: let every session go on. */
+void
+flow_push(struct sc_replay *e, uint32_t fi)
+{
+	uint32_t next;
+
+	for (uint32_t si = flow_at(e, fi)->session; si != SC_NONE; si = next) {
+		next = session_at(e, si)->next_copy;
+		session_push(e, si);
+	}
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * gate: when may the next turn leave? C is the segment that waits, A its ACK number counted from
+ * production's first byte, rx the target's bytes so far, delta the running difference between both.
+ * d = rx - (A + delta): at 0 the target has answered exactly what the client had seen.
+ */
+#include "engine.h"
+
+#define Q1_MIN_US (20 * SC_US_PER_MS)
+#define Q1_MAX_US (1 * SC_US_PER_S)
+#define LONGER_MAX_US (5 * SC_US_PER_S)
+#define Q2_MAX_US (2 * SC_US_PER_S)
+#define T0_MIN_US (5 * SC_US_PER_S)
+#define T0_MAX_US (30 * SC_US_PER_S)
+#define LEARN_MIN 20
+#define LEARN_MAX 1024
+#define STRIKES 2
+
+/* ---- what is learned of a target: the longest pause inside its answers ---- */
+
+static void
+learn_pause(struct learned *l, uint32_t pause_us)
+{
+	uint32_t ms = pause_us / (uint32_t)SC_US_PER_MS, sum = 0;
+	unsigned int b = ms == 0 ? 0 : 32 - (unsigned int)__builtin_clz(ms);
+
+	if (l->total >= LEARN_MAX) {
+		l->total = 0;
+		for (unsigned int i = 0; i < SC_ARRAY_SIZE(l->bucket); i++) {
+			l->bucket[i] /= 2;
+			l->total += l->bucket[i];
+		}
+	}
+	l->bucket[SC_MIN(b, (unsigned int)SC_ARRAY_SIZE(l->bucket) - 1)]++;
+	l->total++;
+	if (l->total < LEARN_MIN)
+		return;
+	for (b = 0; b < SC_ARRAY_SIZE(l->bucket); b++) {
+		sum += l->bucket[b];
+		if (sum * 100 >= l->total * 95u)
+			break;
+	}
+	l->g_us = b == 0 ? 0 : (uint32_t)(SC_US_PER_MS << b);
+}
+
+/* New answer bytes have come. */
+void
+gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len)
+{
+	if (len == 0)
+		return;
+	if (!has_flag(s, SC_SESS_ANSWERED)) {
+		s->flags |= SC_SESS_ANSWERED;
+		s->pause_us = 0;
+		s->strikes = 0;
+		if (has_flag(s, SC_SESS_TURN)) {
+			C(e, TURNS_ANSWERED)++;
+			sc_hist_add(&e->hist_target, e->now - s->sent_us);
+		}
+	} else {
+		s->pause_us = SC_MAX(s->pause_us, e->now - s->resp_us);
+	}
+	s->resp_us = e->now;
+}
+
+/* The answer of the current turn is over. */
+void
+gate_turn_over(struct sc_replay *e, struct sc_session *s)
+{
+	if (has_flag(s, SC_SESS_ANSWERED))
+		learn_pause(&e->learned[s->target], s->pause_us);
+	s->flags &= ~(SC_SESS_ANSWERED | SC_SESS_AT_ZERO | SC_SESS_TURN);
+}
+
+/* ---- the rule ---- */
+
+static bool
+wait_until(struct sc_session *s, uint32_t due)
+{
+	s->gate_us = due;
+	s->flags |= SC_SESS_GATE;
+	return false;
+}
+
+/* Production's time of `us`, at the speed of the replay. */
+static uint32_t
+scaled(const struct sc_replay *e, uint32_t us)
+{
+	return e->cfg.speed == 0 ? 0 : (uint32_t)((double)us / e->cfg.speed);
+}
+
+uint32_t
+latency_us(const struct sc_replay *e, const struct sc_session *s)
+{
+	switch (e->cfg.latency) {
+	case SC_REPLAY_LATENCY_ORIGINAL:
+		return e->t.flow[s->flow].rtt_us;
+	case SC_REPLAY_LATENCY_FIXED:
+		return e->cfg.latency_us;
+	default:
+		return 0;
+	}
+}
+
+static bool
+release(struct sc_replay *e, struct sc_session *s, const struct sc_held *h, enum gate_case why)
+{
+	const struct sc_flow *f = flow_at(e, s->flow);
+	int32_t d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
+
+	switch (why) {
+	case GATE_EXACT:
+		C(e, GATE_EXACT)++;
+		break;
+	case GATE_LONGER:
+		C(e, GATE_LONGER)++;
+		break;
+	case GATE_SHORTER:
+		C(e, GATE_SHORTER)++;
+		break;
+	case GATE_DUPLEX:
+		C(e, GATE_DUPLEX)++;
+		break;
+	case GATE_TIMEOUT:
+		C(e, GATE_TIMEOUT)++;
+		break;
+	case GATE_TIME:
+		C(e, GATE_TIME)++;
+		break;
+	default:
+		break;
+	}
+	if (why == GATE_LONGER || why == GATE_SHORTER || why == GATE_TIMEOUT)
+		s->delta += (uint32_t)d;
+	gate_turn_over(e, s);
+	s->base = h->ack;
+	s->turn_rx = answer_bytes(s);
+	s->flags &= ~SC_SESS_GATE;
+	return true;
+}
+
+/* The answer is there; with latency or think time the client would still have waited. */
+static bool
+release_paced(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
+		enum gate_case why)
+{
+	uint32_t due = s->resp_us + latency_us(e, s);
+
+	if (e->cfg.pace_think && h->think_us != 0)
+		due += scaled(e, h->think_us);
+	if (has_flag(s, SC_SESS_ANSWERED) && !sc_us_is_due(due, e->now))
+		return wait_until(s, due);
+	return release(e, s, h, why);
+}
+
+/* Production's own spacing: for `gate: time`, and for a target that does not answer any more. */
+static bool
+pass_by_time(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
+{
+	uint32_t due = s->sent_us + scaled(e, h->cap_us - s->last_cap_us);
+
+	if (!sc_us_is_due(due, e->now))
+		return wait_until(s, due);
+	return release(e, s, h, GATE_TIME);
+}
+
+static bool
+pass_longer(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
+{
+	uint32_t g = e->learned[s->target].g_us;
+	uint32_t q1 = SC_CLAMP(
+			2 * SC_MAX(h->pause_us, g), (uint32_t)Q1_MIN_US, (uint32_t)Q1_MAX_US);
+	uint32_t due = s->quiet_us + q1;
+
+	if (!has_flag(s, SC_SESS_AT_ZERO)) {
+		s->flags |= SC_SESS_AT_ZERO;
+		s->zero_us = e->now;
+	}
+	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, e->now) || sc_us_is_due(due, e->now))
+		return release_paced(e, s, h, GATE_LONGER);
+	return wait_until(s, due);
+}
+
+static bool
+pass_shorter(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
+{
+	uint32_t g = e->learned[s->target].g_us;
+	uint32_t pause = SC_MIN(h->pause_us, (uint32_t)Q2_MAX_US);
+	uint32_t q2 = SC_MAX(2 * pause, 4 * SC_MIN(g, (uint32_t)Q2_MAX_US));
+	uint32_t due;
+
+	q2 = SC_CLAMP(q2, e->cfg.gate_quiet_min_us,
+			SC_MAX((uint32_t)Q2_MAX_US, e->cfg.gate_quiet_min_us));
+	due = s->quiet_us + q2;
+	if (sc_us_is_due(due, e->now))
+		return release_paced(e, s, h, GATE_SHORTER);
+	return wait_until(s, due);
+}
+
+static bool
+pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
+{
+	uint32_t l = SC_MIN(h->first_us, (uint32_t)T0_MAX_US / 10);
+	uint32_t t0 = SC_CLAMP(10 * l, (uint32_t)T0_MIN_US, (uint32_t)T0_MAX_US);
+
+	if (s->strikes >= STRIKES)
+		return pass_by_time(e, s, h);
+	if (s->una != s->max)
+		return false; /* the retransmission timer runs */
+	if (!sc_us_is_due(s->acked_us + t0, e->now))
+		return wait_until(s, s->acked_us + t0);
+	s->strikes++;
+	return release(e, s, h, GATE_TIMEOUT);
+}
+
+/*
+ * May the held segment at the session's cursor leave now? If not, a gate deadline is armed where
+ * time alone can change that.
+ */
+bool
+gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
+{
+	struct sc_session *s = session_at(e, si);
+	const struct sc_flow *f = flow_at(e, s->flow);
+	int32_t d;
+
+	if (sc_seq_leq(h->ack, s->base))
+		return true;
+	if (e->cfg.gate == SC_REPLAY_GATE_OFF)
+		return release(e, s, h, GATE_NONE);
+	if (e->cfg.gate == SC_REPLAY_GATE_TIME)
+		return pass_by_time(e, s, h);
+	d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
+	if (d >= 0 && (h->flags & SC_HELD_DUPLEX))
+		return release(e, s, h, GATE_DUPLEX);
+	if (d == 0)
+		return release_paced(e, s, h, GATE_EXACT);
+	if (d > 0 && h->kind == SC_HELD_RST)
+		return release(e, s, h, GATE_LONGER);
+	if (has_flag(s, SC_SESS_TARGET_FIN)) /* no more will come */
+		return release(e, s, h, d > 0 ? GATE_LONGER : GATE_SHORTER);
+	if (d > 0)
+		return pass_longer(e, s, h);
+	if (answer_bytes(s) != s->turn_rx)
+		return pass_shorter(e, s, h);
+	return pass_silent(e, s, h);
+}

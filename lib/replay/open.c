@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * open: admission, the return path, SYN. A target without a route back would answer real clients,
+ * so one session per target is opened alone until its SYN-ACK has come to the test port.
+ */
+#include <errno.h>
+
+#include "engine.h"
+
+#define WINDOW_US (5 * SC_US_PER_S)
+#define WINDOW_MIN_SYNS 20
+#define CLOSED_US (5 * SC_US_PER_S)
+
+/* ---- the return path ---- */
+
+static struct sc_path *
+path_of(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return e->cfg.targets[e->t.prod[f->prod].target].path;
+}
+
+/* The circuit breaker: under half of at least 20 SYNs in 5 s answered, and it must be proven anew. */
+static void
+path_count_syn(struct sc_replay *e, struct sc_path *p)
+{
+	uint64_t start = atomic_load_explicit(&p->window_us, memory_order_relaxed);
+	uint32_t syns, answers, open = SC_PATH_OPEN;
+
+	atomic_fetch_add_explicit(&p->syns, 1, memory_order_relaxed);
+	if (e->now_us - start < WINDOW_US
+			|| !atomic_compare_exchange_strong(&p->window_us, &start, e->now_us))
+		return;
+	syns = atomic_exchange(&p->syns, 0);
+	answers = atomic_exchange(&p->answers, 0);
+	if (start != 0 && syns >= WINDOW_MIN_SYNS && answers * 2 < syns
+			&& atomic_compare_exchange_strong(&p->state, &open, SC_PATH_UNPROVEN))
+		sc_log(SC_LOG_WARN, "replay",
+				"only %u of %u SYNs in 5 s were answered: admission stops until "
+				"one session has been answered",
+				answers, syns);
+}
+
+/* A SYN-ACK or RST to our SYN came to the test port: there is a way back. */
+void
+path_answered(struct sc_replay *e, struct sc_session *s, bool refused)
+{
+	struct sc_path *p = target_of(e, s)->path;
+
+	atomic_fetch_add_explicit(&p->answers, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+			refused ? &p->nb_refused : &p->nb_opened, 1, memory_order_relaxed);
+	if (has_flag(s, SC_SESS_PROBER)) {
+		atomic_store(&p->state, SC_PATH_OPEN);
+		s->flags &= ~SC_SESS_PROBER;
+	}
+}
+
+void
+path_unanswered(struct sc_replay *e, struct sc_session *s)
+{
+	const struct sc_replay_target *t = target_of(e, s);
+	char where[SC_ENDPOINT_STRLEN];
+
+	s->flags &= ~SC_SESS_PROBER;
+	atomic_store(&t->path->closed_us, e->now_us);
+	atomic_fetch_add(&t->path->nb_closed, 1);
+	atomic_store(&t->path->state, SC_PATH_CLOSED);
+	sc_log(SC_LOG_ERR, "replay",
+			"target %s: three SYNs were not answered on the test port. Is the server "
+			"up, and does it route the client addresses through this box (e.g. ip "
+			"route add CLIENTS via TEST-ADDRESS)?",
+			sc_endpoint_format(&t->addr, t->port, where));
+}
+
+/* ---- sessions ---- */
+
+static bool
+is_prober_allowed(struct sc_replay *e, struct sc_path *p)
+{
+	uint32_t from = SC_PATH_UNPROVEN;
+
+	if (atomic_compare_exchange_strong(&p->state, &from, SC_PATH_PROBING))
+		return true;
+	if (from != SC_PATH_CLOSED || e->now_us - atomic_load(&p->closed_us) < CLOSED_US)
+		return false;
+	return atomic_compare_exchange_strong(&p->state, &from, SC_PATH_PROBING);
+}
+
+/* SYN options are rebuilt from four; SACK is not offered. */
+static void
+syn_options(const struct sc_replay *e, struct sc_session *s, const struct sc_flow *f)
+{
+	s->flags &= ~(SC_SESS_SYN_TS | SC_SESS_TS);
+	if (f->opts & SC_OPT_TS)
+		s->flags |= SC_SESS_SYN_TS;
+	s->rcv_wscale = f->opts & SC_OPT_WSCALE ? f->wscale : 0;
+	s->mss = f->opts & SC_OPT_MSS ? SC_MIN(f->mss,
+				 (uint16_t)(e->cfg.mtu
+						 - (sc_addr_is_v4(&target_of(e, s)->addr) ? 40
+											  : 60)))
+				      : 0;
+}
+
+/* Send the SYN of a session that has its tuple, or send it again. */
+void
+syn_send(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (!send_syn(e, si)) {
+		s->rto_us = e->now + RETRY_US;
+		s->flags |= SC_SESS_RTO;
+		return;
+	}
+	if (s->retries == 0 && s->stale == 0)
+		path_count_syn(e, target_of(e, s)->path);
+	s->nxt = s->max = s->iss + 1;
+	s->sent_us = e->now;
+	s->rto_us = e->now
+			+ (uint32_t)(has_flag(s, SC_SESS_PROBER)
+							? RTO_FIRST_US
+							: RTO_FIRST_US << SC_MIN(s->retries, 5));
+	s->flags |= SC_SESS_RTO;
+}
+
+/*
+ * Open a connection for the session whose cursor stands at its first byte: iss and offset are set.
+ * 0, or -EAGAIN without a tuple.
+ */
+int
+session_connect(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	int ret;
+
+	syn_options(e, s, flow_at(e, s->flow));
+	ret = tuple_take(e, si);
+	if (ret < 0)
+		return ret;
+	s->state = SC_CONN_SYN_SENT;
+	s->una = s->nxt = s->max = s->iss;
+	s->answer_new = s->answer_hole = 0;
+	s->retries = s->dup_acks = 0;
+	C(e, CONNS_OPEN_NOW)++;
+	return 0;
+}
+
+/* One copy of a flow. SC_R_NONE, or why there is none. */
+static enum sc_reason
+session_start(struct sc_replay *e, uint32_t fi, uint16_t copy, bool is_prober)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t si = sc_session_take(&e->t);
+	struct sc_session *s;
+
+	if (si == SC_NONE)
+		return SC_R_SESSION_TABLE_FULL;
+	s = session_at(e, si);
+	s->flow = fi;
+	s->copy = copy;
+	s->target = e->t.prod[f->prod].target;
+	s->iss = f->isn;
+	s->cur_una = s->cur_nxt = f->held_head;
+	s->base = f->prod_base;
+	if (is_prober && copy == 0)
+		s->flags |= SC_SESS_PROBER;
+	if (session_connect(e, si) < 0) {
+		sc_session_give(&e->t, si);
+		return SC_R_NO_TUPLE;
+	}
+	C(e, SESSIONS_STARTED)++;
+	C(e, SESSIONS_LIVE_NOW)++;
+	C(e, CONNS_OPENED)++;
+	s->next_copy = f->session;
+	f->session = si;
+	f->live++;
+	if (is_prober && copy != 0) {
+		s->rto_us = e->now + 20 * SC_US_PER_MS;
+		s->flags |= SC_SESS_RTO;
+	} else {
+		syn_send(e, si);
+	}
+	timer_rearm(e, si);
+	return SC_R_NONE;
+}
+
+/* A copy that could not start: its share of the bytes is abandoned. */
+static void
+copy_refused(struct sc_replay *e, struct sc_flow *f, enum sc_reason r)
+{
+	uint64_t bytes = flow_held_bytes(e, f);
+
+	M(e, SESSION_REFUSED, r)++;
+	C(e, BYTES_WAITING_NOW) -= bytes;
+	M(e, BYTES_ABANDONED, r) += bytes;
+	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+		held_at(e, hi)->refs--;
+	if (f->outcome == SC_R_NONE)
+		f->outcome = r;
+}
+
+static void
+flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	C(e, FLOWS_EMBRYONIC_NOW)--;
+	C(e, FLOWS_ADMITTED)++;
+	C(e, FLOWS_LIVE_NOW)++;
+	C(e, SESSIONS_WANTED) += f->copies;
+	f->session = SC_NONE;
+	f->state = SC_FLOW_LIVE;
+	for (uint16_t copy = 0; copy < f->copies; copy++) {
+		enum sc_reason r = session_start(e, fi, copy, is_prober);
+
+		if (r != SC_R_NONE)
+			copy_refused(e, f, r);
+	}
+	if (f->live > 0)
+		return;
+	if (is_prober)
+		atomic_store(&path_of(e, f)->state, SC_PATH_UNPROVEN);
+	flow_over(e, fi);
+}
+
+/* ---- flows that wait for the path, or (file sources) for a tuple to have rested ---- */
+
+static void
+wait_for_path(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint16_t target = e->t.prod[f->prod].target;
+
+	f->state = SC_FLOW_WAITING;
+	f->session = e->waiting[target];
+	e->waiting[target] = fi;
+	e->nb_waiting++;
+}
+
+/* Take a waiting flow out of its list. */
+void
+waiting_drop(struct sc_replay *e, uint32_t fi)
+{
+	uint32_t *link = &e->waiting[e->t.prod[flow_at(e, fi)->prod].target];
+
+	while (*link != SC_NONE && *link != fi)
+		link = &flow_at(e, *link)->session;
+	if (*link == SC_NONE)
+		return;
+	*link = flow_at(e, fi)->session;
+	e->nb_waiting--;
+}
+
+/* The client has gone on after its SYN: replay the flow, or let it wait for the return path. */
+void
+flow_open(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_path *p = path_of(e, flow_at(e, fi));
+	uint32_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+
+	if (state == SC_PATH_OPEN)
+		flow_admit(e, fi, false);
+	else if (is_prober_allowed(e, p))
+		flow_admit(e, fi, true);
+	else if (atomic_load(&p->state) == SC_PATH_CLOSED)
+		flow_refuse(e, fi, SC_R_RETURN_PATH_UNPROVEN);
+	else
+		wait_for_path(e, fi);
+}
+
+static uint32_t
+waiting_run_target(struct sc_replay *e, unsigned int target)
+{
+	uint32_t n;
+
+	for (n = 0; n < 32 && e->waiting[target] != SC_NONE && !sc_replay_is_tx_full(e); n++) {
+		uint32_t fi = e->waiting[target];
+		uint32_t state = atomic_load(&e->cfg.targets[target].path->state);
+
+		if (state == SC_PATH_PROBING)
+			break;
+		waiting_drop(e, fi);
+		flow_at(e, fi)->state = SC_FLOW_EMBRYONIC;
+		flow_open(e, fi);
+		if (flow_at(e, fi)->state == SC_FLOW_WAITING)
+			break;
+	}
+	return n;
+}
+
+/* Flows whose path has been decided meanwhile. Returns their number. */
+uint32_t
+waiting_run(struct sc_replay *e)
+{
+	uint32_t done = 0;
+
+	if (e->nb_waiting == 0)
+		return 0;
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
+		done += waiting_run_target(e, i);
+	return done;
+}

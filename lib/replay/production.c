@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* production: what the production half of a conversation tells about answers and boundaries. */
+#include "engine.h"
+
+static void
+note_synack(struct sc_flow *f, const struct sc_seg *s)
+{
+	if (f->state != SC_FLOW_EMBRYONIC || s->ack != f->isn + 1)
+		return;
+	f->prod_base = f->prod_nxt = s->seq + 1;
+	f->prod_ack = f->prod_cack = s->ack;
+	f->cack = f->turn_ack = f->prod_base;
+	f->prod_syn_opts = s->opts;
+	f->syn_us = (uint32_t)s->cap_us;
+	f->flags |= SC_FLOW_BASE | SC_FLOW_PROD_SEEN;
+}
+
+/* The newest client segment left before it could know of this one: a full-duplex turn. */
+static void
+note_duplex(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, uint32_t end)
+{
+	struct sc_held *h;
+
+	if (f->held_tail == SC_NONE)
+		return;
+	h = held_at(e, f->held_tail);
+	if (h->kind == SC_HELD_DATA && sc_seq_gt(end, h->ack) && sc_seq_leq(s->ack, h->seq))
+		h->flags |= SC_HELD_DUPLEX;
+}
+
+static void
+note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
+{
+	uint32_t end = s->seq + s->payload_len;
+	uint32_t cap = SC_MAX((uint32_t)s->cap_us, 1u);
+
+	if ((f->flags & SC_FLOW_PROD_SEEN) && sc_seq_leq(end, f->prod_nxt)) {
+		C(e, FRAMES_DUPLICATE)++;
+		return;
+	}
+	if (f->first_us != 0)
+		f->pause_us = SC_MAX(f->pause_us, cap - f->prod_us);
+	else if (f->client_us != 0)
+		f->first_us = SC_MAX(cap - f->client_us, 1u);
+	f->flags |= SC_FLOW_PROD_SEEN;
+	f->prod_nxt = end;
+	f->prod_ack = s->ack;
+	f->prod_us = cap;
+	note_duplex(e, f, s, end);
+}
+
+/* Production ended the connection by RST: the client has nothing more to say. */
+static void
+note_reset(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	if (f->state == SC_FLOW_EMBRYONIC)
+		flow_refuse(e, fi, SC_R_NEVER_OPENED);
+	else if (f->state == SC_FLOW_JOINING)
+		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
+	else if (f->nb_ooo > 0)
+		hole_give_up(e, fi);
+	else
+		flow_finish(e, fi, SC_R_COMPLETE);
+}
+
+static void
+known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	C(e, FRAMES_PRODUCTION)++;
+	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	if (s->flags & SC_TCP_SYN) {
+		note_synack(f, s);
+		return;
+	}
+	if (s->payload_len > 0)
+		note_data(e, f, s);
+	if ((s->flags & SC_TCP_ACK)
+			&& (!(f->flags & SC_FLOW_PROD_SEEN) || sc_seq_gt(s->ack, f->prod_cack)))
+		f->prod_cack = s->ack;
+	if (!(f->flags & SC_FLOW_PROD_SEEN)) {
+		f->prod_nxt = s->seq;
+		f->prod_ack = s->ack;
+		f->flags |= SC_FLOW_PROD_SEEN;
+	}
+	if ((s->flags & SC_TCP_FIN) && !(f->flags & SC_FLOW_PROD_FIN)) {
+		f->prod_fin = s->seq + s->payload_len;
+		f->flags |= SC_FLOW_PROD_FIN;
+	}
+	if (s->flags & SC_TCP_RST)
+		note_reset(e, fi);
+}
+
+void
+production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
+{
+	if (value == SC_NONE) {
+		M(e, FRAME_REFUSED, SC_R_NO_FLOW)++;
+	} else if (value & SC_TOMB_BIT) {
+		const struct sc_tomb *b = &e->t.tomb[value & ~SC_TOMB_BIT];
+
+		if (b->was_admitted)
+			C(e, FRAMES_PRODUCTION)++;
+		else
+			M(e, FRAME_REFUSED, b->reason)++;
+	} else {
+		known_frame(e, value, &ms->seg);
+	}
+	rte_pktmbuf_free(ms->seg.mbuf);
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* send: held bytes and control segments become frames for the target. */
+#include <string.h>
+
+#include "engine.h"
+
+#define OUR_WINDOW 65535 /* constant: the right edge never moves left (RFC 9293 section 3.8.6) */
+
+/* ---- frames ---- */
+
+static struct rte_mbuf *
+frame_alloc(struct sc_replay *e)
+{
+	if (e->nb_tx >= SC_REPLAY_TX_MAX)
+		return NULL;
+	return rte_pktmbuf_alloc(e->cfg.pool);
+}
+
+static void
+header_init(const struct sc_replay *e, const struct sc_session *s, struct sc_tx_hdr *h)
+{
+	const struct sc_replay_target *t = target_of(e, s);
+
+	memset(h, 0, sizeof(*h));
+	h->l2 = t->l2;
+	h->src = *replay_addr(e, s);
+	h->dst = t->addr;
+	h->sport = s->port;
+	h->dport = t->port;
+	h->wnd = OUR_WINDOW;
+	if (has_flag(s, SC_SESS_TS)) {
+		h->opts = SC_OPT_TS;
+		h->tsval = sc_clock_tsval(e->now_us);
+		h->tsecr = s->ts_recent;
+	}
+}
+
+/* Put a frame on the way out. */
+static bool
+frame_out(struct sc_replay *e, struct rte_mbuf *m, const struct sc_tx_hdr *h)
+{
+	if (sc_packet_build(m, h) < 0) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	C(e, TX_BUILT)++;
+	C(e, TX_SYN) += (h->flags & SC_TCP_SYN) != 0;
+	C(e, TX_FIN) += (h->flags & SC_TCP_FIN) != 0;
+	C(e, TX_RST) += (h->flags & SC_TCP_RST) != 0;
+	e->tx[e->nb_tx++] = m;
+	return true;
+}
+
+/* Whatever carries an ACK settles what was owed. */
+static void
+ack_sent(struct sc_replay *e, struct sc_session *s)
+{
+	if (s->acked != s->rcv_nxt)
+		s->quiet_us = e->now;
+	s->acked = s->rcv_nxt;
+	s->unacked_segs = 0;
+	s->flags &= ~SC_SESS_ACK;
+}
+
+/* A segment without payload at wire sequence number `seq`. False: no room, try again. */
+bool
+send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq)
+{
+	struct sc_session *s = session_at(e, si);
+	struct rte_mbuf *m = frame_alloc(e);
+	struct sc_tx_hdr h;
+
+	if (m == NULL)
+		return false;
+	header_init(e, s, &h);
+	h.seq = seq;
+	h.flags = flags;
+	if (flags & SC_TCP_ACK)
+		h.ack = s->rcv_nxt;
+	if (!frame_out(e, m, &h))
+		return false;
+	if (flags & SC_TCP_ACK)
+		ack_sent(e, s);
+	return true;
+}
+
+bool
+send_ack(struct sc_replay *e, uint32_t si)
+{
+	if (!send_bare(e, si, SC_TCP_ACK, session_at(e, si)->max))
+		return false;
+	C(e, TX_ACK)++;
+	return true;
+}
+
+bool
+send_rst(struct sc_replay *e, uint32_t si, uint32_t seq)
+{
+	struct sc_session *s = session_at(e, si);
+	uint8_t flags = s->state == SC_CONN_SYN_SENT ? SC_TCP_RST : SC_TCP_RST | SC_TCP_ACK;
+
+	return send_bare(e, si, flags, seq);
+}
+
+bool
+send_syn(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	const struct sc_flow *f = flow_at(e, s->flow);
+	struct rte_mbuf *m = frame_alloc(e);
+	struct sc_tx_hdr h;
+
+	if (m == NULL)
+		return false;
+	header_init(e, s, &h);
+	h.seq = s->iss;
+	h.flags = SC_TCP_SYN;
+	h.opts = f->opts & (SC_OPT_MSS | SC_OPT_WSCALE);
+	h.mss = s->mss;
+	h.wscale = s->rcv_wscale;
+	if (has_flag(s, SC_SESS_SYN_TS)) {
+		h.opts |= SC_OPT_TS;
+		h.tsval = sc_clock_tsval(e->now_us);
+	}
+	return frame_out(e, m, &h);
+}
+
+/*
+ * The FIN of a connection whose session is over was sent again: our last ACK was lost. Answered
+ * from the record alone, so that the target can leave LAST-ACK.
+ */
+void
+send_stray_ack(struct sc_replay *e, const struct sc_record *rec)
+{
+	const struct sc_replay_target *t = &e->cfg.targets[rec->target];
+	struct rte_mbuf *m = frame_alloc(e);
+	struct sc_tx_hdr h = {
+			.l2 = t->l2,
+			.src = rec->client,
+			.dst = t->addr,
+			.sport = rec->port,
+			.dport = t->port,
+			.seq = rec->ack,
+			.ack = rec->seq + rec->len + 1,
+			.wnd = OUR_WINDOW,
+			.flags = SC_TCP_ACK,
+	};
+
+	if (m == NULL)
+		return;
+	if (rec->segs & SC_REC_TS) {
+		h.opts = SC_OPT_TS;
+		h.tsval = sc_clock_tsval(e->now_us);
+		h.tsecr = rec->tsval;
+	}
+	if (frame_out(e, m, &h))
+		C(e, TX_ACK)++;
+}
+
+/* Payload [off, off + len) of a held segment. False: no room, try again. */
+bool
+send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len)
+{
+	struct sc_session *s = session_at(e, si);
+	const struct sc_held *held = held_at(e, hi);
+	struct rte_mbuf *m = frame_alloc(e);
+	struct sc_tx_hdr h;
+	char *p;
+
+	if (m == NULL)
+		return false;
+	p = rte_pktmbuf_append(m, (uint16_t)len);
+	if (p == NULL) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	sc_held_copy(&e->t, held, off, len, p);
+	header_init(e, s, &h);
+	h.payload_sum = len == held->len ? held->sum : sc_packet_sum(p, len);
+	h.seq = held->seq + off + s->offset;
+	h.ack = s->rcv_nxt;
+	h.flags = SC_TCP_ACK;
+	if ((held->flags & SC_HELD_PSH) && off + len == held->len)
+		h.flags |= SC_TCP_PSH;
+	if ((held->flags & SC_HELD_URG) && len == held->len) {
+		h.flags |= SC_TCP_URG;
+		h.urg = held->urg;
+	}
+	if (!frame_out(e, m, &h))
+		return false;
+	ack_sent(e, s);
+	C(e, TX_PAYLOAD) += len;
+	return true;
+}
+
+/* ---- the session's cursor ---- */
+
+static void
+retry_soon(struct sc_replay *e, struct sc_session *s)
+{
+	s->gate_us = e->now + RETRY_US;
+	s->flags |= SC_SESS_GATE;
+}
+
+/* How much of a held segment that begins at wire number nxt may go now: 0 waits for the window. */
+static uint32_t
+sendable(const struct sc_session *s, uint32_t rest)
+{
+	uint32_t flight = s->nxt - s->una;
+	uint32_t window = SC_MIN(s->wnd, s->cwnd);
+	uint32_t usable = window > flight ? window - flight : 0;
+	uint32_t n = SC_MIN(SC_MIN(rest, (uint32_t)s->mss), usable);
+
+	/* RFC 9293 section 3.8.6.2.1: no small segment because of the window while data is out. */
+	if (n < SC_MIN(rest, (uint32_t)s->mss) && flight > 0)
+		return 0;
+	return n;
+}
+
+static void
+count_sent(struct sc_replay *e, struct sc_session *s, uint32_t seq, uint32_t n)
+{
+	uint32_t again = 0;
+
+	if (sc_seq_lt(seq, s->max))
+		again = SC_MIN(n, s->max - seq);
+	C(e, TX_PAYLOAD_AGAIN) += again;
+	C(e, TX_RETRANSMIT) += again > 0;
+	C(e, TX_PAYLOAD_FIRST) += n - again;
+	C(e, BYTES_IN_FLIGHT_NOW) += n - again;
+	C(e, BYTES_WAITING_NOW) -= n - again;
+}
+
+/* First data of a turn: what is measured from here on belongs to it. */
+static void
+note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
+{
+	if (!has_flag(s, SC_SESS_TURN)) {
+		s->flags |= SC_SESS_TURN;
+		C(e, TURNS_SEEN)++;
+	}
+	s->sent_us = e->now;
+	s->last_cap_us = h->cap_us;
+	if (!has_flag(s, SC_SESS_TIMED)) {
+		s->flags |= SC_SESS_TIMED;
+		s->rtt_seq = s->nxt;
+		s->rtt_us = e->now;
+	}
+}
+
+/* Send what the window allows of the data at the cursor. True when the cursor has moved on. */
+static bool
+push_data(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	uint32_t hi = s->cur_nxt;
+	struct sc_held *h = held_at(e, hi);
+
+	for (;;) {
+		uint32_t off = s->nxt - s->offset - h->seq;
+		uint32_t n = sendable(s, h->len - off);
+
+		if (n == 0) {
+			if (s->wnd == 0 && s->nxt == s->una && !has_flag(s, SC_SESS_PERSIST)) {
+				s->persist_us = e->now + (uint32_t)RTO_MIN_US;
+				s->flags |= SC_SESS_PERSIST;
+			}
+			return false;
+		}
+		if (!send_segment(e, si, hi, off, n)) {
+			retry_soon(e, s);
+			return false;
+		}
+		if (sc_seq_geq(s->nxt, s->max))
+			note_first_send(e, s, h);
+		count_sent(e, s, s->nxt, n);
+		s->nxt += n;
+		s->max = sc_seq_max(s->max, s->nxt);
+		s->flags &= ~SC_SESS_PERSIST;
+		if (!has_flag(s, SC_SESS_RTO))
+			rto_arm(e, s);
+		if (off + n == h->len)
+			break;
+	}
+	s->cur_nxt = h->next;
+	return true;
+}
+
+static bool
+push_fin(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	struct sc_held *h = held_at(e, s->cur_nxt);
+
+	if (!send_bare(e, si, SC_TCP_FIN | SC_TCP_ACK, s->nxt)) {
+		retry_soon(e, s);
+		return false;
+	}
+	s->nxt++;
+	s->max = sc_seq_max(s->max, s->nxt);
+	s->state = SC_CONN_FIN_SENT;
+	if (!has_flag(s, SC_SESS_RTO))
+		rto_arm(e, s);
+	s->cur_nxt = h->next;
+	return true;
+}
+
+/* The client's RST, at the same point of the answer and behind all of its data. False: not yet. */
+static bool
+push_rst(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (s->una != s->max)
+		return false;
+	if (!send_rst(e, si, s->max)) {
+		retry_soon(e, s);
+		return false;
+	}
+	session_complete(e, si, SC_R_CLOSED_RST_SENT);
+	return false;
+}
+
+/* A declared hole before the segment: everything sent must have been acknowledged first. */
+static bool
+push_gap(struct sc_session *s, const struct sc_held *h)
+{
+	if (h->gap == 0 || h->seq + s->offset == s->nxt)
+		return true;
+	if (s->una != s->max)
+		return false;
+	s->offset -= h->gap;
+	s->loss = SC_R_CAPTURE_GAP;
+	return true;
+}
+
+static bool
+push_one(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	struct sc_held *h = held_at(e, s->cur_nxt);
+	bool is_new_turn = h->kind == SC_HELD_DATA && sc_seq_gt(h->ack, s->base);
+
+	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN) && s->una == s->max) {
+		session_reopen(e, si);
+		return false;
+	}
+	if (!gate_pass(e, si, h) || !push_gap(s, h))
+		return false;
+	switch (h->kind) {
+	case SC_HELD_DATA:
+		return push_data(e, si);
+	case SC_HELD_FIN:
+		return push_fin(e, si);
+	default:
+		return push_rst(e, si);
+	}
+}
+
+/* Send everything that gate and windows allow now. The session may be over on return. */
+void
+session_push(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (s->state == SC_CONN_BETWEEN) {
+		if (s->cur_nxt != SC_NONE)
+			session_reopen(e, si);
+		return;
+	}
+	if (s->state == SC_CONN_SYN_SENT)
+		return;
+	while (s->state != SC_CONN_FREE && s->cur_nxt != SC_NONE) {
+		if (!push_one(e, si))
+			break;
+	}
+	if (s->state != SC_CONN_FREE)
+		timer_rearm(e, si);
+}

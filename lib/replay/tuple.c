@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tuple: the replay address and port of a session, and the way back from a response to it. */
+#include <errno.h>
+
+#include <rte_hash_crc.h>
+
+#include "engine.h"
+
+/* Linux keeps TIME-WAIT for 60 s: within it a SYN without newer timestamps needs a higher ISN. */
+#define TIME_WAIT_US (60 * SC_US_PER_S)
+
+const struct sc_addr *
+replay_addr(const struct sc_replay *e, const struct sc_session *s)
+{
+	if (s->flags & SC_SESS_POOL)
+		return &e->cfg.clients->addr[s->addr_idx];
+	return &e->t.flow[s->flow].client;
+}
+
+/* Without timestamps on either side the ISN must lie above the predecessor's last number. */
+static void
+raise_isn(struct sc_session *s, uint32_t last_seq, bool had_ts)
+{
+	if (has_flag(s, SC_SESS_SYN_TS) && had_ts)
+		return;
+	if (sc_seq_leq(s->iss, last_seq)) {
+		uint32_t up = last_seq + 1 - s->iss;
+
+		s->iss += up;
+		s->offset += up;
+	}
+}
+
+static int
+pool_take(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	struct sc_tuple tuple;
+	int ret = sc_tuples_take(e->tuples[s->target], si, e->now_us, &tuple);
+
+	if (ret < 0)
+		return ret;
+	s->flags |= SC_SESS_POOL;
+	s->slot = tuple.slot;
+	s->addr_idx = tuple.addr_idx;
+	s->port = tuple.port;
+	if (tuple.has_seq)
+		raise_isn(s, tuple.last_seq, tuple.had_ts);
+	return 0;
+}
+
+static uint32_t
+rest_hash(const struct sc_replay *e, const struct sc_session *s)
+{
+	return rte_hash_crc(replay_addr(e, s), sizeof(struct sc_addr),
+			(uint32_t)s->port << 16 | s->target);
+}
+
+static int
+kept_take(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_prod *p = &e->t.prod[f->prod];
+	const struct sc_replay_target *t = target_of(e, s);
+	uint16_t fold = sc_fold_tuple(&f->client, &p->addr, f->cport, p->port);
+	const struct rest_entry *r;
+	unsigned int n = 0;
+
+	for (;;) {
+		struct sc_tuple_key k = {.addr = f->client, .target = s->target};
+
+		k.port = sc_steer_kept_port(e->cfg.steer, e->cfg.worker, &f->client, &t->addr,
+				t->port, f->cport, fold, &n);
+		if (k.port == 0)
+			return -EAGAIN;
+		if (sc_session_find(&e->t, &k) != SC_NONE)
+			continue;
+		s->port = k.port;
+		break;
+	}
+	if (sc_session_index(&e->t, si) < 0)
+		return -EAGAIN;
+	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
+	if (r->hash == rest_hash(e, s) && e->now_us - r->us < TIME_WAIT_US)
+		raise_isn(s, r->seq, r->had_ts);
+	return 0;
+}
+
+/* 0, or -EAGAIN when no tuple is free (or none has rested for 2 s). May raise iss and offset. */
+int
+tuple_take(struct sc_replay *e, uint32_t si)
+{
+	return e->tuples[session_at(e, si)->target] != NULL ? pool_take(e, si) : kept_take(e, si);
+}
+
+void
+tuple_put(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+	bool had_ts = has_flag(s, SC_SESS_TS);
+	struct rest_entry *r;
+
+	if (s->flags & SC_SESS_POOL) {
+		sc_tuples_put(e->tuples[s->target], s->slot, e->now_us, s->max, had_ts);
+		s->flags &= ~SC_SESS_POOL;
+		s->slot = SC_NONE;
+		return;
+	}
+	sc_session_unindex(&e->t, si);
+	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
+	r->hash = rest_hash(e, s);
+	r->seq = s->max;
+	r->us = e->now_us;
+	r->had_ts = had_ts;
+}
+
+static bool
+pool_eq(const void *arg, uint32_t value, const void *key)
+{
+	const struct sc_pool *pool = arg;
+
+	return sc_addr_eq(&pool->addr[value], key);
+}
+
+/* The session that a response belongs to, or SC_NONE. */
+uint32_t
+tuple_find(struct sc_replay *e, const struct sc_record *rec)
+{
+	struct sc_tuple_key k = {.addr = rec->client, .port = rec->port, .target = rec->target};
+	uint32_t addr_idx;
+
+	if (e->tuples[rec->target] == NULL)
+		return sc_session_find(&e->t, &k);
+	addr_idx = sc_index_find(&e->by_pool,
+			rte_hash_crc(&rec->client, sizeof(rec->client), 0x900d), &rec->client,
+			pool_eq, e->cfg.clients);
+	if (addr_idx == SC_INDEX_NONE)
+		return SC_NONE;
+	return sc_tuples_find(e->tuples[rec->target], addr_idx, rec->port);
+}
