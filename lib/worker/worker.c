@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* worker: one round is records, hand-overs, a mirror burst, deadlines, transmit; each bounded. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include <sc_worker.h>
+
+#define BURST 32
+#define RECORDS 64
+#define L2_REFRESH_US 1000
+
+struct sc_worker {
+	struct sc_box *box;
+	uint16_t index;
+	struct sc_replay *engine;
+	struct sc_intercept *inline_intercept;
+	struct sc_tx tx, neigh_tx;
+	struct sc_idler idler;
+	struct sc_replay_target target[SC_TARGETS_MAX];
+	struct sc_l2_tmpl l2[SC_TARGETS_MAX];
+	uint32_t l2_version[SC_TARGETS_MAX];
+	uint64_t l2_us, tick_us;
+	struct rte_mempool *pool;
+	bool has_file;           /* a mirror port waits instead of losing */
+	_Atomic bool is_drained; /* written by this lcore */
+	struct sc_stats_cell stats;
+};
+
+/* ---- set-up ---- */
+
+static void
+init_targets(struct sc_worker *w)
+{
+	struct sc_targets *ts = w->box->targets;
+
+	for (unsigned int i = 0; i < ts->nb; i++) {
+		struct sc_replay_target *t = &w->target[i];
+
+		t->addr = ts->t[i].addr;
+		t->port = ts->t[i].port;
+		t->l2 = &w->l2[i];
+		t->path = &w->box->path[i];
+		memcpy(&w->l2[i].src, w->box->test.mac, 6);
+		w->l2[i].nb_vlan = w->box->cfg->test_vlan != 0;
+		w->l2[i].vlan_tci[0] = w->box->cfg->test_vlan;
+		w->l2_version[i] = UINT32_MAX;
+	}
+}
+
+struct sc_worker *
+sc_worker_create(const struct sc_worker_cfg *cfg, struct sc_err *err)
+{
+	struct sc_box *box = cfg->box;
+	struct sc_replay_cfg rc = cfg->replay;
+	struct sc_worker *w = calloc(1, sizeof(*w));
+	uint16_t users = box->nb_workers + (box->is_inline ? 1 : box->nb_intercepts);
+
+	if (w == NULL) {
+		sc_err_set(err, -ENOMEM, "no memory for worker %u", cfg->index);
+		return NULL;
+	}
+	w->box = box;
+	w->index = cfg->index;
+	w->inline_intercept = cfg->inline_intercept;
+	w->idler.mode = box->cfg->idle;
+	for (unsigned int i = 0; i < box->nb_mirror; i++)
+		w->has_file |= box->mirror[i].is_file;
+	init_targets(w);
+	sc_tx_init(&w->tx, box, &w->stats.live, cfg->index, users, SC_TX_REPLAY);
+	sc_tx_init(&w->neigh_tx, box, &w->stats.live, box->nb_workers, users, SC_TX_NEIGHBOUR);
+	rc.worker = (uint8_t)cfg->index;
+	rc.targets = w->target;
+	rc.nb_targets = box->targets->nb;
+	rc.stats = &w->stats.live;
+	rc.now_us = sc_clock_us(box->clock, rte_rdtsc());
+	w->engine = sc_replay_create(&rc, err);
+	if (w->engine == NULL) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void
+sc_worker_destroy(struct sc_worker *w)
+{
+	if (w == NULL)
+		return;
+	sc_replay_destroy(w->engine);
+	sc_tx_abandon(&w->tx);
+	sc_tx_abandon(&w->neigh_tx);
+	free(w);
+}
+
+struct sc_stats_cell *
+sc_worker_stats(struct sc_worker *w)
+{
+	return &w->stats;
+}
+
+struct sc_replay *
+sc_worker_engine(struct sc_worker *w)
+{
+	return w->engine;
+}
+
+bool
+sc_worker_is_drained(const struct sc_worker *w)
+{
+	return atomic_load(&w->is_drained);
+}
+
+/* ---- the mirror ---- */
+
+/* Frames on their way into the engine: those of this worker, parsed and classified. */
+struct batch {
+	struct sc_mirror_seg ms[BURST];
+	uint16_t n;
+};
+
+static void
+refuse(struct sc_worker *w, struct rte_mbuf *m, enum sc_reason r)
+{
+	w->stats.live.m[SC_M_FRAME_REFUSED][r]++;
+	rte_pktmbuf_free(m);
+}
+
+static bool
+is_own_mac(const struct sc_worker *w, const struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return m->data_len >= 12
+			&& (memcmp(p, w->box->test.mac, 6) == 0
+					|| memcmp(p + 6, w->box->test.mac, 6) == 0);
+}
+
+/* Parse and classify one frame; true when it belongs into the batch. Otherwise it is gone. */
+static bool
+take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
+		struct sc_mirror_seg *ms, uint64_t now_us)
+{
+	enum sc_link link = port->is_ring ? sc_mbuf_meta(m)->link : SC_LINK_ETHER;
+	enum sc_reason r;
+
+	if (!port->is_ring && is_own_mac(w, m)) {
+		refuse(w, m, SC_R_MIRROR_LOOP);
+		return false;
+	}
+	r = sc_packet_parse(m, link, &ms->seg);
+	if (r == SC_R_NONE)
+		r = sc_replay_classify(w->engine, ms);
+	if (r != SC_R_NONE) {
+		refuse(w, m, r);
+		return false;
+	}
+	w->stats.live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
+	ms->seg.cap_us = port->is_ring && sc_mbuf_meta(m)->cap_us != 0 ? sc_mbuf_meta(m)->cap_us
+								       : now_us;
+	return true;
+}
+
+/* Give a stranger to its owner. */
+static void
+hand_over(struct sc_worker *w, struct rte_mbuf *m, uint8_t owner)
+{
+	struct rte_ring *ring = w->box->handover[w->index][owner];
+
+	if (rte_ring_enqueue(ring, m) == 0) {
+		w->stats.live.c[SC_C_HANDED_OUT]++;
+		return;
+	}
+	w->stats.live.c[SC_C_HANDOVER_FULL]++;
+	rte_pktmbuf_free(m);
+}
+
+static void
+mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, uint16_t n,
+		uint64_t now_us)
+{
+	struct batch b;
+
+	b.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		struct sc_mirror_seg *ms = &b.ms[b.n];
+		uint8_t owner;
+
+		if (i + 1 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+		if (!take_frame(w, port, m[i], ms, now_us))
+			continue;
+		owner = sc_steer_owner(w->box->steer,
+				sc_fold_tuple(&ms->seg.src, &ms->seg.dst, ms->seg.sport,
+						ms->seg.dport));
+		if (owner == w->index) {
+			b.n++;
+			continue;
+		}
+		w->stats.live.c[SC_C_MISROUTED]++;
+		hand_over(w, m[i], owner);
+	}
+	sc_replay_mirror(w->engine, b.ms, b.n, now_us);
+}
+
+static const struct sc_port *
+port_of(const struct sc_worker *w, uint16_t id)
+{
+	for (unsigned int i = 0; i < w->box->nb_mirror; i++)
+		if (w->box->mirror[i].id == id)
+			return &w->box->mirror[i];
+	return &w->box->mirror[0];
+}
+
+/* Frames that other workers received and that are ours. */
+static uint32_t
+handovers(struct sc_worker *w, uint64_t now_us)
+{
+	struct rte_mbuf *m[BURST];
+	uint32_t done = 0;
+
+	if (w->has_file && sc_replay_should_wait(w->engine))
+		return 0;
+	for (uint16_t from = 0; from < w->box->nb_workers; from++) {
+		struct batch b;
+		unsigned int n;
+
+		if (from == w->index)
+			continue;
+		n = rte_ring_dequeue_burst(
+				w->box->handover[from][w->index], (void **)m, BURST, NULL);
+		w->stats.live.c[SC_C_HANDED_IN] += n;
+		b.n = 0;
+		for (unsigned int i = 0; i < n; i++)
+			if (take_frame(w, port_of(w, m[i]->port), m[i], &b.ms[b.n], now_us))
+				b.n++;
+		sc_replay_mirror(w->engine, b.ms, b.n, now_us);
+		done += n;
+	}
+	return done;
+}
+
+/* A file must not lose a frame at a full ring: it waits until there is room everywhere. */
+static bool
+has_room(const struct sc_worker *w)
+{
+	if (sc_replay_should_wait(w->engine))
+		return false;
+	for (uint16_t to = 0; to < w->box->nb_workers; to++)
+		if (to != w->index && rte_ring_free_count(w->box->handover[w->index][to]) < BURST)
+			return false;
+	return true;
+}
+
+static uint32_t
+mirrors(struct sc_worker *w, uint64_t now_us)
+{
+	struct rte_mbuf *m[BURST];
+	uint32_t done = 0;
+
+	for (unsigned int i = 0; i < w->box->nb_mirror; i++) {
+		const struct sc_port *port = &w->box->mirror[i];
+		uint16_t n;
+
+		if (w->index >= port->nb_rxq || (port->is_file && !has_room(w)))
+			continue;
+		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
+		if (n == 0)
+			continue;
+		w->stats.live.c[SC_C_MIRROR_POLLED] += n;
+		for (uint16_t k = 0; k < n; k++) {
+			w->stats.live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
+			m[k]->port = port->id;
+		}
+		mirror_burst(w, port, m, n, now_us);
+		done += n;
+	}
+	return done;
+}
+
+/* ---- responses ---- */
+
+static uint32_t
+records(struct sc_worker *w, uint64_t now_us)
+{
+	struct sc_record rec[RECORDS];
+	uint32_t done = 0;
+
+	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
+		struct rte_ring *ring = w->box->records[i][w->index];
+		unsigned int n;
+
+		if (ring == NULL)
+			continue;
+		n = rte_ring_dequeue_burst_elem(ring, rec, sizeof(rec[0]), RECORDS, NULL);
+		if (n > 0)
+			sc_replay_records(w->engine, rec, (uint16_t)n, now_us);
+		done += n;
+	}
+	return done;
+}
+
+/* Inline shape: this worker polls its own test-port queue. */
+static uint32_t
+inline_responses(struct sc_worker *w, uint64_t now_us)
+{
+	struct sc_record rec[RECORDS];
+	struct rte_mbuf *m[BURST];
+	uint16_t n = 0, k;
+
+	if (w->index < w->box->test.nb_rxq)
+		n = rte_eth_rx_burst(w->box->test.id, w->index, m, BURST);
+	if (n > 0)
+		sc_intercept_burst(w->inline_intercept, m, n, now_us);
+	while ((k = sc_intercept_take(w->inline_intercept, w->index, rec, RECORDS)) > 0)
+		sc_replay_records(w->engine, rec, k, now_us);
+	if (now_us >= w->tick_us) {
+		w->tick_us = now_us + SC_US_PER_MS;
+		sc_intercept_tick(w->inline_intercept, now_us);
+	}
+	k = sc_intercept_tx(w->inline_intercept, m, BURST);
+	if (k > 0)
+		sc_tx_send(&w->neigh_tx, m, k);
+	return n;
+}
+
+/* ---- transmit ---- */
+
+/* Next-hop addresses as they are now. */
+static void
+refresh_l2(struct sc_worker *w, uint64_t now_us)
+{
+	struct sc_targets *ts = w->box->targets;
+
+	if (now_us < w->l2_us)
+		return;
+	w->l2_us = now_us + L2_REFRESH_US;
+	for (unsigned int i = 0; i < ts->nb; i++) {
+		const struct sc_nexthop *nh = &ts->nexthop[ts->t[i].nexthop];
+		uint32_t version = atomic_load_explicit(&nh->version, memory_order_acquire);
+
+		if (version == w->l2_version[i])
+			continue;
+		sc_nexthop_get(nh, w->l2[i].dst.addr_bytes);
+		w->l2_version[i] = version;
+	}
+}
+
+static uint32_t
+transmit(struct sc_worker *w)
+{
+	struct rte_mbuf *m[64];
+	uint32_t done = 0;
+	uint16_t n;
+
+	while (sc_tx_flush(&w->tx) && (n = sc_replay_tx(w->engine, m, 64)) > 0) {
+		sc_tx_send(&w->tx, m, n);
+		done += n;
+	}
+	return done;
+}
+
+/* ---- the loop ---- */
+
+static void
+drain(struct sc_worker *w, uint64_t now_us)
+{
+	bool idle;
+
+	sc_replay_drain(w->engine, now_us);
+	idle = sc_replay_is_idle(w->engine) && w->tx.nb_backlog == 0;
+	if (idle != atomic_load_explicit(&w->is_drained, memory_order_relaxed))
+		atomic_store(&w->is_drained, idle);
+}
+
+uint32_t
+sc_worker_poll(struct sc_worker *w)
+{
+	uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
+	uint32_t phase = atomic_load_explicit(&w->box->phase, memory_order_relaxed);
+	uint32_t done = 0;
+
+	refresh_l2(w, now_us);
+	if (w->inline_intercept != NULL)
+		done += inline_responses(w, now_us);
+	if (w->tx.nb_backlog == 0 && !sc_replay_is_tx_full(w->engine)) {
+		done += records(w, now_us);
+		done += handovers(w, now_us);
+		if (phase == SC_PHASE_RUN)
+			done += mirrors(w, now_us);
+		done += sc_replay_timers(w->engine, now_us);
+	}
+	done += transmit(w);
+	if (phase == SC_PHASE_DRAIN && done == 0)
+		drain(w, now_us);
+	w->stats.live.c[SC_C_LOOPS]++;
+	w->stats.live.c[SC_C_LOOPS_BUSY] += done > 0;
+	sc_stats_publish(&w->stats);
+	return done;
+}
+
+int
+sc_worker_run(void *worker)
+{
+	struct sc_worker *w = worker;
+
+	while (atomic_load_explicit(&w->box->phase, memory_order_relaxed) != SC_PHASE_STOP) {
+		uint32_t done = sc_worker_poll(w);
+		uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
+
+		sc_idle(&w->idler, done > 0, sc_replay_next(w->engine, now_us));
+	}
+	return 0;
+}
+
+uint64_t
+sc_box_handover_count(const struct sc_box *box)
+{
+	uint64_t n = 0;
+
+	for (uint16_t i = 0; i < box->nb_workers; i++)
+		for (uint16_t k = 0; k < box->nb_workers; k++)
+			if (box->handover[i][k] != NULL)
+				n += rte_ring_count(box->handover[i][k]);
+	return n;
+}
+
+uint64_t
+sc_box_record_count(const struct sc_box *box)
+{
+	uint64_t n = 0;
+
+	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++)
+		for (uint16_t k = 0; k < box->nb_workers; k++)
+			if (box->records[i][k] != NULL)
+				n += rte_ring_count(box->records[i][k]);
+	return n;
+}
