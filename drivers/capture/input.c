@@ -11,8 +11,9 @@
 
 #include "reader.h"
 
-/* Twice the largest block: then most reads are long, and moving the rest to the front is rare. */
-#define INPUT_BUF (2 * (size_t)READER_BLOCK_MAX)
+/* One read: short, so that a poll that needs one is not held up for long. */
+#define INPUT_READ ((size_t)65536)
+#define INPUT_BUF (READER_BLOCK_MAX + INPUT_READ)
 /* A path of up to 4,096 bytes would leave no room for the sentence. */
 #define INPUT_PATH_SHOWN 200
 
@@ -102,7 +103,7 @@ input_fill(struct input *in, struct sc_err *err)
 	ssize_t n;
 
 	do {
-		n = read(in->fd, in->buf + in->end, INPUT_BUF - in->end);
+		n = read(in->fd, in->buf + in->end, SC_MIN(INPUT_READ, INPUT_BUF - in->end));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return sc_err_set(err, -EIO, "capture %s, at byte %" PRIu64 ": cannot read: %s",

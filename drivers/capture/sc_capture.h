@@ -35,7 +35,7 @@ struct sc_capture_reader; /* streams several files one after the other in the or
 /*
  * Every file is looked at before the first is read: NULL with errno and a sentence when one cannot be
  * opened, is not a regular file, is empty, compressed or neither pcap nor pcapng. A file with a
- * header and no packets is fine. Memory: about 1 MiB, whatever the files hold.
+ * header and no packets is fine. Memory: about 0.5 MiB, whatever the files hold.
  */
 struct sc_capture_reader *sc_capture_reader_open(
 		const char *const *paths, unsigned int nb, struct sc_err *err);

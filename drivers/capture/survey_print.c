@@ -225,7 +225,8 @@ bytes_lost(const struct sc_survey *s, char *text, size_t room)
 			" of servers: a bigger buffer (-B) or a faster disk loses less",
 			c->client_lost, percent(c->client_lost, c->client_lost + c->client_bytes),
 			c->server_lost);
-	return c->client_lost > 0 || c->server_lost > 0;
+	/* Frames that were cut leave the same holes, and have their own finding. */
+	return s->refused[SC_R_TRUNCATED_FRAME] == 0 && c->client_lost + c->server_lost > 0;
 }
 
 static bool

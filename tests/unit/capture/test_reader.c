@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Both formats, both byte orders, every unit of time, several files; and what is refused at open. */
 #include <errno.h>
+#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 
 #define T0 1700000000123456789ull
 
-static uint8_t data[300000];
+static uint8_t data[400000];
 
 static void
 fill_data(void)
@@ -422,6 +423,83 @@ test_long_path_leaves_the_sentence(void **state)
 	assert_non_null(strstr(err.text, "No such file"));
 }
 
+/* The same file read by libpcap. */
+static void
+libpcap_agrees(const char *path)
+{
+	char why[PCAP_ERRBUF_SIZE];
+	pcap_t *p = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, why);
+	struct sc_capture_reader *r = open_one(path);
+	struct sc_capture_pkt pkt;
+	struct pcap_pkthdr *h;
+	const uint8_t *bytes;
+	struct sc_err err;
+
+	if (p == NULL)
+		fail_msg("%s", why);
+	while (pcap_next_ex(p, &h, &bytes) == 1) {
+		assert_int_equal(sc_capture_reader_next(r, &pkt, &err), 1);
+		assert_int_equal(pkt.ts_ns,
+				(uint64_t)h->ts.tv_sec * 1000000000 + (uint64_t)h->ts.tv_usec);
+		assert_int_equal(pkt.caplen, h->caplen);
+		assert_int_equal(pkt.len, h->len);
+		assert_memory_equal(pkt.data, bytes, h->caplen);
+	}
+	assert_int_equal(sc_capture_reader_next(r, &pkt, &err), 0);
+	sc_capture_reader_close(r);
+	pcap_close(p);
+}
+
+static void
+test_agrees_with_libpcap(void **state)
+{
+	struct pcapfile *f;
+	struct sc_rng rng;
+	uint32_t len;
+	char path[64];
+
+	pcapfile_temp(path);
+	sc_rng_seed(&rng, 11);
+	for (unsigned int round = 0; round < 30; round++) {
+		f = pcapfile_open(path, round % 3, round % 2, PCAPFILE_ETHER);
+		if (round % 3 == PCAPFILE_NG) {
+			pcapfile_interface(f, PCAPFILE_ETHER, (uint8_t)(round % 10), round);
+			pcapfile_block(f, 5, data, sc_rng_below(&rng, 400000));
+		}
+		for (unsigned int i = 0; i < 40; i++) {
+			len = sc_rng_below(&rng, i == 20 ? 262144 : 3000);
+			pcapfile_packet(f, T0 + sc_rng_next(&rng) % 100000000000ull, data, len,
+					len + i % 3);
+		}
+		pcapfile_close(f);
+		libpcap_agrees(path);
+	}
+	unlink(path);
+}
+
+/* A file that libpcap has written. */
+static void
+test_reads_libpcap(void **state)
+{
+	struct pcap_pkthdr h = {.ts = {1700000000, 5}, .caplen = 70, .len = 80};
+	pcap_t *p = pcap_open_dead(DLT_RAW, 65535);
+	struct sc_capture_reader *r;
+	pcap_dumper_t *d;
+	char path[64];
+
+	pcapfile_temp(path);
+	assert_non_null(p);
+	d = pcap_dump_open(p, path);
+	assert_non_null(d);
+	pcap_dump((uint8_t *)d, &h, data);
+	pcap_dump_close(d);
+	pcap_close(p);
+	r = open_one(path);
+	next_is(r, 70, 1700000000000005000ull, SC_LINK_RAW);
+	sc_capture_reader_close(r);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -433,6 +511,8 @@ main(void)
 			cmocka_unit_test(test_old_packet_block),
 			cmocka_unit_test(test_times_out_of_range),
 			cmocka_unit_test(test_several_files),
+			cmocka_unit_test(test_agrees_with_libpcap),
+			cmocka_unit_test(test_reads_libpcap),
 			cmocka_unit_test(test_refused_at_open),
 			cmocka_unit_test(test_second_file_refused_at_open),
 			cmocka_unit_test(test_long_path_leaves_the_sentence),
