@@ -45,28 +45,26 @@ begin_item(FILE *out, unsigned int i)
 	fputs(i == 0 ? "\n  - " : "  - ", out);
 }
 
-/* Hand each part of a comma-separated list to `add`. */
+/* Append each part of a comma-separated list by `add`, or nothing. */
 static int
 each_part(const struct cfg_row *row, struct sc_config *c, const char *text, struct sc_err *err,
 		int (*add)(const struct cfg_row *, struct sc_config *, const char *,
 				struct sc_err *))
 {
+	unsigned int before = *count(row, c);
 	char part[SC_ADDR_STRLEN + 8];
 	size_t len;
 	int rc;
 
-	for (;; text += len + 1) {
+	do {
 		len = strcspn(text, ",");
-		if (len == 0 || len >= sizeof(part))
-			return cfg_refuse(row, text, -EINVAL, "not an address", err);
-		memcpy(part, text, len);
-		part[len] = '\0';
-		if (*count(row, c) == row->hi)
-			return refuse_more(row, err);
-		rc = add(row, c, part, err);
-		if (rc < 0 || text[len] == '\0')
-			return rc;
-	}
+		snprintf(part, sizeof(part), "%.*s", (int)SC_MIN(len, sizeof(part)), text);
+		rc = *count(row, c) == row->hi ? refuse_more(row, err) : add(row, c, part, err);
+		text += len;
+	} while (rc == 0 && *text++ == ',');
+	if (rc < 0)
+		*count(row, c) = before;
+	return rc;
 }
 
 /* ---- devices: their arguments hold commas, so one value is one device ---- */

@@ -122,14 +122,15 @@ cfg_parse_duration(const char *text, uint64_t unit_us, uint64_t *us)
 		return -ERANGE;
 	if (*p == '.' && (p[1] < '0' || p[1] > '9'))
 		return -EINVAL;
+	total = v;
 	for (p += *p == '.'; *p >= '0' && *p <= '9' && scale < 1000000000ull; p++) {
-		v = v * 10 + (uint64_t)(*p - '0');
+		total = total * 10 + (unsigned int)(*p - '0');
 		scale *= 10;
 	}
 	unit = *p == '\0' ? &bare : find_unit(time_unit, SC_ARRAY_SIZE(time_unit), p);
 	if (unit == NULL)
 		return -EINVAL;
-	total = (unsigned __int128)v * unit->factor;
+	total *= unit->factor;
 	if (total % ((unsigned __int128)scale * unit_us) != 0)
 		return -EDOM;
 	total /= scale;

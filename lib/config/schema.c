@@ -169,7 +169,8 @@ const struct cfg_row cfg_rows[] = {
 				.def = "none",
 				.help = "the client's distance, applied to ACKs and next requests",
 				.more = "`original` takes each client's own round-trip time from "
-					"the capture.",
+					"the capture. A bare "
+					"number is microseconds.",
 				.type = &cfg_latency,
 				FIELD(latency),
 				.lo = 1,

@@ -155,8 +155,8 @@ latency_want(const struct cfg_row *row, char *buf, size_t len)
 {
 	char lo[32], hi[32];
 
-	snprintf(buf, len, "%s, %s or %s to %s (a bare number: microseconds)", row->names[0],
-			row->names[1], cfg_format_us(row->lo, lo), cfg_format_us(row->hi, hi));
+	snprintf(buf, len, "%s, %s or %s to %s", row->names[0], row->names[1],
+			cfg_format_us(row->lo, lo), cfg_format_us(row->hi, hi));
 }
 
 static void
