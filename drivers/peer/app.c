@@ -22,6 +22,9 @@ attach(struct sc_peer *p, struct conn *c, uint32_t flow, const struct cap_seg *a
 
 	f->uses++;
 	c->flow = flow;
+	/* In mid-stream the answer to what went before is none of this connection's. */
+	if (at == NULL && !f->has_syn && f->in.nb > 0)
+		at = &f->in.seg[0];
 	if (at != NULL) {
 		c->start_in = c->rcv_pos = at->off;
 		c->start_out = SC_MIN(at->dep, f->out.end);
