@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <rte_arp.h>
-#include <rte_icmp.h>
 
 #include "ic.h"
 
@@ -13,6 +12,7 @@
 #define IPV4_HDR_MIN 20
 #define IPV6_HDR 40
 #define ICMP_HDR 8
+#define ICMP4_ECHO 8
 #define ICMP6_ECHO 128
 #define ICMP6_ND_FIRST 133 /* router solicitation .. redirect (RFC 4861 section 4) */
 #define ICMP6_ND_LAST 137
@@ -66,7 +66,7 @@ view_icmp(struct ic_view *v, uint32_t room, enum sc_reason why)
 		return SC_R_IP_FRAGMENT;
 	if (v->ip_len < v->ip_hdr + ICMP_HDR || v->ip_len > room)
 		return SC_R_TRUNCATED_FRAME;
-	if (v->p[v->ip_hdr] != RTE_IP_ICMP_ECHO_REQUEST || v->p[v->ip_hdr + 1] != 0)
+	if (v->p[v->ip_hdr] != ICMP4_ECHO || v->p[v->ip_hdr + 1] != 0)
 		return why;
 	v->kind = IC_KIND_ECHO4;
 	return SC_R_NONE;
