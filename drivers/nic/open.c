@@ -162,7 +162,7 @@ log_opened(const struct sc_nic_cfg *cfg, const struct sc_port *port)
 			"checksums of RX %s",
 			port->role == SC_PORT_MIRROR ? "mirror" : "test", port->name, port->nb_rxq,
 			cfg->nb_rxq, port->nb_txq, port->mtu, port->reta_size,
-			port->is_hw_steered ? "steered by the NIC" : "sharded in software",
+			port->is_hw_steered ? "each queue is its worker's" : "sharded in software",
 			port->rx_csum != 0 ? "by the NIC" : "in software");
 }
 
