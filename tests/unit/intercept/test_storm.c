@@ -87,18 +87,19 @@ free_exact(void *addr, void *shinfo)
 	free(shinfo);
 }
 
-/* Takes over b. */
 static struct rte_mbuf *
-exact_mbuf(struct rte_mempool *mp, uint8_t *b, uint16_t len)
+exact_mbuf(struct rte_mempool *mp, const uint8_t *b, uint16_t len)
 {
 	struct rte_mbuf_ext_shared_info *shinfo = calloc(1, sizeof(*shinfo));
 	struct rte_mbuf *m = rte_pktmbuf_alloc(mp);
+	uint8_t *exact = malloc(len);
 
-	assert_true(shinfo != NULL && m != NULL);
+	assert_true(shinfo != NULL && m != NULL && exact != NULL);
+	memcpy(exact, b, len);
 	shinfo->free_cb = free_exact;
 	shinfo->fcb_opaque = shinfo;
 	rte_mbuf_ext_refcnt_set(shinfo, 1);
-	rte_pktmbuf_attach_extbuf(m, b, 0, len, shinfo);
+	rte_pktmbuf_attach_extbuf(m, exact, 0, len, shinfo);
 	assert_non_null(rte_pktmbuf_append(m, len));
 	return m;
 }
@@ -108,7 +109,7 @@ mutant(struct fix *f, struct sc_rng *rng)
 {
 	const struct seed *s = &seeds[sc_rng_below(rng, nb_seeds)];
 	size_t len = s->len;
-	uint8_t b[sizeof(s->b)], *exact;
+	uint8_t b[sizeof(s->b)];
 	struct rte_mbuf *m;
 
 	memcpy(b, s->b, len);
@@ -118,15 +119,10 @@ mutant(struct fix *f, struct sc_rng *rng)
 		b[sc_rng_below(rng, (uint32_t)len)] = (uint8_t)sc_rng_next(rng);
 	if (sc_rng_below(rng, 4) == 0)
 		len = 1 + sc_rng_below(rng, (uint32_t)len);
-	exact = malloc(len);
-	assert_non_null(exact);
-	memcpy(exact, b, len);
-	if (sc_rng_below(rng, 4) == 0) { /* a chain */
-		m = test_mbuf_from(f->pool, b, len, 1 + sc_rng_below(rng, 60));
-		free(exact);
-	} else {
-		m = exact_mbuf(f->pool, exact, (uint16_t)len);
-	}
+	if (sc_rng_below(rng, 4) == 0)
+		m = test_mbuf_from(f->pool, b, len, 1 + sc_rng_below(rng, 60)); /* a chain */
+	else
+		m = exact_mbuf(f->pool, b, (uint16_t)len);
 	if (sc_rng_below(rng, 4) == 0) /* a NIC that has judged the sums */
 		m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 	return m;
