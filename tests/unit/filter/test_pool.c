@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sc_filter.h>
@@ -195,6 +196,38 @@ test_pool_is_full(void **state)
 	sc_pool_free(&pool);
 }
 
+/* Addresses without order fill the index unevenly, to its very end. */
+static void
+test_random_addresses(void **state)
+{
+	enum {
+		NB = 60000
+	};
+	struct sc_pool pool = {.nb = 0};
+	char *text = malloc(NB * 16), *p = text;
+	struct sc_addr a;
+	struct sc_rng rng;
+
+	(void)state;
+	assert_non_null(text);
+	sc_rng_seed(&rng, 1);
+	for (unsigned int i = 0; i < NB; i++) {
+		uint32_t v = (uint32_t)sc_rng_next(&rng) & 0x00ffffff;
+
+		p += sprintf(p, "%s10.%u.%u.%u", i > 0 ? "," : "", v >> 16, v >> 8 & 255, v & 255);
+	}
+	assert_int_equal(sc_pool_parse(text, &pool, NULL), 0);
+	assert_in_range(pool.nb, NB - 300, NB); /* 107 are expected to come twice */
+	for (uint32_t i = 0; i < pool.nb; i++)
+		assert_true(sc_pool_contains(&pool, &pool.addr[i]));
+	for (unsigned int i = 0; i < NB; i++) {
+		sc_addr_from_v4(&a, (uint32_t)sc_rng_next(&rng) | 0x0b); /* 11.x, 15.x, ... */
+		assert_false(sc_pool_contains(&pool, &a));
+	}
+	sc_pool_free(&pool);
+	free(text);
+}
+
 static void
 test_refused_first_list(void **state)
 {
@@ -224,6 +257,7 @@ main(void)
 			cmocka_unit_test(test_counts_by_family_and_appends),
 			cmocka_unit_test(test_refusals_teach),
 			cmocka_unit_test(test_pool_is_full),
+			cmocka_unit_test(test_random_addresses),
 			cmocka_unit_test(test_refused_first_list),
 	};
 

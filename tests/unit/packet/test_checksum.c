@@ -307,6 +307,23 @@ test_nic_good_zero_payload(void **state)
 	rte_pktmbuf_free(m);
 }
 
+/* Should a NIC be wrong about an empty segment, its sum is still that of nothing. */
+static void
+test_nic_good_without_payload(void **state)
+{
+	struct test_frame f = frame(false, 0);
+	struct rte_mbuf *m;
+	struct sc_seg seg;
+
+	(void)state;
+	f.csum = TEST_CSUM_BAD;
+	m = test_frame_mbuf(pool, &f);
+	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	assert_int_equal(sc_packet_parse(m, SC_LINK_ETHER, &seg), SC_R_NONE);
+	assert_int_equal(seg.payload_sum, 0);
+	rte_pktmbuf_free(m);
+}
+
 /* Where the NIC's word says nothing about the bytes as they stand, they are looked at. */
 static void
 test_nic_word_that_does_not_count(void **state)
@@ -353,6 +370,7 @@ main(void)
 			cmocka_unit_test(test_every_byte_counts),
 			cmocka_unit_test(test_nic_good),
 			cmocka_unit_test(test_nic_good_zero_payload),
+			cmocka_unit_test(test_nic_good_without_payload),
 			cmocka_unit_test(test_nic_word_that_does_not_count),
 	};
 

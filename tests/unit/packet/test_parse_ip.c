@@ -251,6 +251,11 @@ test_ipv6_extension_bounds(void **state)
 	assert_int_equal(parse_poked(&f, 14 + 5, 8), SC_R_BAD_TCP_HEADER);
 	/* the packet has not even 8 bytes for it */
 	assert_int_equal(parse_poked(&f, 14 + 5, 7), SC_R_BAD_IP_HEADER);
+	/* one byte less than the header says */
+	f.ext[0].units = 1;
+	assert_int_equal(parse_poked(&f, 14 + 5, 15), SC_R_BAD_IP_HEADER);
+	assert_int_equal(parse_poked(&f, 14 + 5, 16), SC_R_BAD_TCP_HEADER);
+	f.ext[0].units = 0;
 	for (len = 14 + 40; len < 14 + 48; len++)
 		assert_int_equal(parse_first(&f, len), SC_R_TRUNCATED_FRAME);
 	/* the next header's type is known, its bytes are not captured */

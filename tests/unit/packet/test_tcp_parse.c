@@ -39,17 +39,17 @@ parse(const struct test_frame *f, struct sc_seg *seg)
 	return r;
 }
 
-/* The options that `opts` gives, in a SYN with three bytes of payload that must stay payload. */
+/* The options that `opts` gives, in a SYN whose payload looks like options and must not be read. */
 static uint8_t
 parse_opts(const uint8_t *opts, size_t len, struct sc_seg *seg)
 {
 	struct test_frame f = {.flags = SC_TCP_SYN, .opts = opts, .opts_len = len};
 
-	f.payload = "\x02\x04\x05";
-	f.len = 3;
+	f.payload = "\1\1\1\1\1\4\2\3\3\11";
+	f.len = 10;
 	assert_int_equal(parse(&f, seg), SC_R_NONE);
-	assert_int_equal(seg->payload_len, 3);
-	assert_int_equal(seg->payload_sum, test_sum16(f.payload, 3, 0));
+	assert_int_equal(seg->payload_len, 10);
+	assert_int_equal(seg->payload_sum, test_sum16(f.payload, 10, 0));
 	return seg->opts;
 }
 
@@ -195,11 +195,13 @@ test_kind_in_last_byte(void **state)
 static void
 test_end_of_list(void **state)
 {
-	static const uint8_t opts[] = {2, 4, 5, 0xb4, 0, 3, 3, 7};
+	static const uint8_t then_wscale[] = {2, 4, 5, 0xb4, 0, 3, 3, 7};
+	static const uint8_t then_length[] = {2, 4, 5, 0xb4, 0, 2, 3, 3, 7, 1, 1, 1};
 	struct sc_seg seg;
 
 	(void)state;
-	assert_int_equal(parse_opts(opts, sizeof(opts), &seg), SC_OPT_MSS);
+	assert_int_equal(parse_opts(then_wscale, sizeof(then_wscale), &seg), SC_OPT_MSS);
+	assert_int_equal(parse_opts(then_length, sizeof(then_length), &seg), SC_OPT_MSS);
 }
 
 static void
@@ -258,7 +260,10 @@ test_every_flag(void **state)
 	}
 }
 
-/* Every data offset against every length of the IP payload (0 means: the frame's). */
+/*
+ * Every data offset against every length of the IP payload (0 would mean the frame's), with nothing
+ * behind it.
+ */
 static void
 test_header_length(void **state)
 {
@@ -276,8 +281,10 @@ test_header_length(void **state)
 			struct sc_seg seg;
 			enum sc_reason r;
 
+			rte_pktmbuf_trim(m, (uint16_t)(20 + f.len - len));
 			ip[5] = (uint8_t)len;
-			ip[40 + 12] = (uint8_t)(words << 4);
+			if (len > 12)
+				ip[40 + 12] = (uint8_t)(words << 4);
 			r = sc_packet_parse(m, SC_LINK_ETHER, &seg);
 			if (!fits)
 				assert_int_equal(r, SC_R_BAD_TCP_HEADER);
