@@ -99,32 +99,37 @@ resolving_seen(struct sc_intercept *ic, struct ic_hop *hop, const struct ic_msg 
 		enter(ic, hop, IC_RESOLVE, now_us); /* it lives: ask at once */
 }
 
+static struct ic_hop *
+find_hop(struct sc_intercept *ic, const struct sc_addr *addr)
+{
+	const struct sc_targets *ts = ic->cfg.targets;
+
+	for (unsigned int i = 0; i < ts->nb_nexthops; i++)
+		if (sc_addr_eq(&ts->nexthop[i].addr, addr))
+			return &ic->hop[i];
+	return NULL;
+}
+
 void
 ic_hop_seen(struct sc_intercept *ic, const struct ic_msg *msg, uint64_t now_us)
 {
-	const struct sc_targets *ts = ic->cfg.targets;
-	struct ic_hop *hop;
-	unsigned int i;
+	struct ic_hop *hop = ic->cfg.targets->is_static ? NULL : find_hop(ic, &msg->sender);
+	bool is_answer_of_candidate;
 
-	if (ts->is_static)
+	if (hop == NULL)
 		return;
-	for (i = 0; i < ts->nb_nexthops; i++)
-		if (sc_addr_eq(&ts->nexthop[i].addr, &msg->sender))
-			break;
-	if (i == ts->nb_nexthops)
-		return;
-	hop = &ic->hop[i];
-	if (hop->phase == IC_RESOLVE)
+	is_answer_of_candidate = hop->phase == IC_CONFIRM && msg->to_us
+			&& memcmp(hop->candidate, msg->mac, 6) == 0;
+	if (hop->phase == IC_RESOLVE) {
 		resolving_seen(ic, hop, msg, now_us);
-	else if (memcmp(hop->mac, msg->mac, 6) != 0)
-		/* only a claim, unless it is the very answer that was asked for */
-		if (hop->phase == IC_CONFIRM && msg->to_us
-				&& memcmp(hop->candidate, msg->mac, 6) == 0)
-			adopt(ic, hop, msg->mac, now_us);
-		else
-			contend(ic, hop, msg, now_us);
-	else if (msg->to_us)
-		confirm(ic, hop, now_us);
+	} else if (memcmp(hop->mac, msg->mac, 6) == 0) {
+		if (msg->to_us)
+			confirm(ic, hop, now_us);
+	} else if (is_answer_of_candidate) {
+		adopt(ic, hop, msg->mac, now_us);
+	} else {
+		contend(ic, hop, msg, now_us);
+	}
 }
 
 static void
