@@ -67,8 +67,8 @@ struct sc_seg {
 	uint16_t payload_sum; /* folded ones' complement sum of the payload, not inverted, as if the
 				* payload began at an even offset (RFC 1071); 0 and 0xffff are
 				* one value */
-	uint16_t nb_vlan; /* tags that stood in the frame */
-	uint64_t cap_us; /* capture time, us; for a live port the time it was received */
+	uint16_t nb_vlan;     /* tags that stood in the frame */
+	uint64_t cap_us;      /* capture time, us; for a live port the time it was received */
 };
 
 /*
@@ -86,7 +86,7 @@ struct sc_seg {
  */
 enum sc_reason sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg);
 
-/* Copy `len` payload bytes at payload offset `off` of the segment to dst; the range must lie inside. */
+/* Copy `len` payload bytes from payload offset `off` of the segment to dst; all must lie inside. */
 void sc_packet_copy_payload(const struct sc_seg *seg, uint32_t off, uint32_t len, void *dst);
 
 /* Folded ones' complement sum of memory (RFC 1071), not inverted. */
