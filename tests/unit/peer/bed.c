@@ -105,10 +105,14 @@ rule(const char *prod, const char *target)
 void
 bed_open(struct bed *b)
 {
+	static unsigned int serial; /* a test that failed leaves its pool behind */
+	char name[16];
+
 	memset(b, 0, sizeof(*b));
 	pcapfile_temp(b->path);
 	b->f = pcapfile_open(b->path, PCAPFILE_US, false, PCAPFILE_ETHER);
-	b->pool = test_pool("bed", POOL_SIZE, 2048);
+	snprintf(name, sizeof(name), "bed%u", serial++);
+	b->pool = test_pool(name, POOL_SIZE, 2048);
 	b->paths[0] = b->path;
 	b->rules[0] = rule(BED_PROD, BED_TARGET);
 	b->rules[1] = rule(BED_PROD6, BED_TARGET6);
@@ -295,4 +299,49 @@ client_expect_none(struct client *c)
 
 	if (bed_get(c->b, &g))
 		fail_msg("flags 0x%02x and \"%s\" came, nothing expected", g.seg.flags, g.data);
+}
+
+void
+bed_start_long(struct bed *b, unsigned int nb, const char *impair)
+{
+	static char text[1001];
+	struct tape t;
+
+	bed_open(b);
+	t = tape_new(b->f, 0);
+	tape_handshake(&t);
+	tape_client(&t, SC_TCP_ACK, "q");
+	for (unsigned int i = 0; i < nb / 1000; i++) {
+		memset(text, 'a' + (int)(i % 26), 1000);
+		tape_prod(&t, SC_TCP_ACK, text);
+	}
+	tape_prod(&t, SC_TCP_FIN | SC_TCP_ACK, "");
+	bed_start(b, impair);
+}
+
+void
+bed_start_text(struct bed *b, const char *text, const char *impair)
+{
+	struct tape t;
+
+	bed_open(b);
+	t = tape_new(b->f, 0);
+	tape_handshake(&t);
+	tape_client(&t, SC_TCP_ACK, text);
+	tape_prod(&t, SC_TCP_ACK, "a");
+	bed_start(b, impair);
+}
+
+uint32_t
+client_take_all(struct client *c, struct got *g, unsigned int *nb)
+{
+	uint32_t bytes = 0;
+	struct got one;
+
+	memset(g, 0, sizeof(*g));
+	for (*nb = 0; bed_get(c->b, &one); (*nb)++) {
+		bytes += one.seg.payload_len;
+		*g = one;
+	}
+	return bytes;
 }

@@ -69,6 +69,12 @@ struct got {
 void bed_open(struct bed *b);
 /* The capture is complete: start the peer. impair: words of sc_impair_parse() or NULL. */
 void bed_start(struct bed *b, const char *impair);
+/*
+ * Open and start with one question "q" and an answer of nb bytes, production closes; or with one
+ * client saying `text` and the answer "a" at its end.
+ */
+void bed_start_long(struct bed *b, unsigned int nb, const char *impair);
+void bed_start_text(struct bed *b, const char *text, const char *impair);
 /* Destroys the peer; all mbufs must be back. */
 void bed_close(struct bed *b);
 /* Polls at now + us, once for each ms on the way. */
@@ -101,5 +107,7 @@ void client_connect(struct client *c);
 /* Expect a segment with these flags (PSH apart) and text; ack moves over it. */
 void client_expect(struct client *c, uint8_t flags, const char *text);
 void client_expect_none(struct client *c);
+/* Take all *nb segments that are there; returns payload bytes, and the last segment in *g. */
+uint32_t client_take_all(struct client *c, struct got *g, unsigned int *nb);
 
 #endif
