@@ -285,8 +285,8 @@ put_icmp6_sum(uint8_t *ip, size_t len, bool is_broken)
 void
 fix_feed_nd(struct fix *f, const struct fix_nd *n)
 {
-	uint8_t b[128] = {0}, *ip;
-	uint16_t len = n->opt != 0 ? 32 : 24;
+	uint8_t b[512] = {0}, *ip;
+	uint16_t need = n->opt != 0 ? 32 : 24, len = n->len != 0 ? n->len : need;
 
 	ip = b + put_ether(b, n->dst, n->src, 0, 0x86dd);
 	put_ip6(ip, n->sip, n->dip, len, n->hops != 0 ? n->hops : 255);
@@ -298,8 +298,12 @@ fix_feed_nd(struct fix *f, const struct fix_nd *n)
 		ip[65] = 1;
 		memcpy(ip + 66, n->src, 6);
 	}
+	if (len > need) {
+		ip[40 + need] = 200;
+		ip[41 + need] = (uint8_t)((len - need) / 8);
+	}
 	put_icmp6_sum(ip, len, n->is_broken);
-	fix_feed(f, b, 14u + 40u + len);
+	fix_feed_mbuf(f, test_mbuf_from(f->pool, b, 14u + 40u + len, len > need ? 50 : 0));
 }
 
 static size_t

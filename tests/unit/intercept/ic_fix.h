@@ -80,6 +80,7 @@ struct fix_nd {
 	const char *sip, *dip, *target;
 	uint8_t hops;   /* 0: 255 */
 	bool is_broken; /* wrong checksum */
+	uint16_t len;   /* of the message, 0: what it needs; more is one option of a strange type */
 };
 void fix_feed_nd(struct fix *f, const struct fix_nd *n);
 

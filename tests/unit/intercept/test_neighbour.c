@@ -447,6 +447,34 @@ test_box_is_answered_for_v6(void **state)
 	fix_free(f);
 }
 
+/* Too short, with unknown options, and longer than anything that is looked into. */
+static void
+test_nd_lengths(void **state)
+{
+	static const uint8_t group[6] = {0x33, 0x33, 0xff, 0, 0, 1};
+	static const struct {
+		uint16_t len;
+		unsigned int answers;
+	} rows[] = {{8, 0}, {16, 0}, {23, 0}, {28, 0}, {32, 1}, {40, 1}, {216, 1}, {224, 0},
+			{400, 0}};
+	struct fix *f = resolved();
+
+	(void)state;
+	for (size_t i = 0; i < SC_ARRAY_SIZE(rows); i++) {
+		fix_feed_nd(f,
+				&(struct fix_nd){.type = 135,
+						.opt = 1,
+						.src = FIX_OTHER,
+						.dst = group,
+						.sip = "fd00:9::77",
+						.dip = "ff02::1:ff00:1",
+						.target = "fd00:9::1",
+						.len = rows[i].len});
+		assert_int_equal(fix_flush(f), rows[i].answers);
+	}
+	fix_free(f);
+}
+
 static void
 test_box_conflict(void **state)
 {
@@ -573,6 +601,7 @@ main(void)
 			cmocka_unit_test(test_claim_of_nobody),
 			cmocka_unit_test(test_box_is_answered_for),
 			cmocka_unit_test(test_box_is_answered_for_v6),
+			cmocka_unit_test(test_nd_lengths),
 			cmocka_unit_test(test_box_conflict),
 			cmocka_unit_test(test_vlan),
 			cmocka_unit_test(test_static_hops),
