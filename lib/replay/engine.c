@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_hash_crc.h>
-
 /* A held segment of the smallest useful size; there are never more descriptors than this allows. */
 #define HELD_BYTES_PER_DESC 256
 
@@ -44,39 +42,6 @@ sc_replay_max_refs(const struct sc_replay_cfg *cfg)
 	return (uint32_t)SC_CLAMP(cfg->held_bytes / 4 / 2048, 16, 1u << 20);
 }
 
-static uint32_t
-pool_hash(const struct sc_addr *a)
-{
-	return rte_hash_crc(a, sizeof(*a), 0x900d);
-}
-
-/* One slot allocator a target, for the pool's addresses of its family. */
-static int
-make_tuples(struct sc_replay *e, struct sc_err *err)
-{
-	const struct sc_pool *pool = e->cfg.clients;
-
-	if (pool == NULL || pool->nb == 0)
-		return 0;
-	if (sc_index_init(&e->by_pool, pool->nb, -1) < 0)
-		return sc_err_set(err, -ENOMEM, "no memory for the index of %u pool addresses",
-				pool->nb);
-	for (uint32_t i = 0; i < pool->nb; i++)
-		sc_index_insert(&e->by_pool, pool_hash(&pool->addr[i]), i);
-	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
-		const struct sc_replay_target *t = &e->cfg.targets[i];
-
-		e->tuples[i] = sc_tuples_create(e->cfg.steer, e->cfg.worker, pool->addr, pool->nb,
-				&t->addr, t->port);
-		if (e->tuples[i] == NULL)
-			return sc_err_set(err, -ENOMEM,
-					"no memory for the tuples of %u pool addresses: 16 bytes a "
-					"tuple, 1 MB an address; use a smaller pool",
-					pool->nb);
-	}
-	return 0;
-}
-
 struct sc_replay *
 sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 {
@@ -97,7 +62,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)
 		e->port_mapped[cfg->rules[i].prod_port >> 3] |= 1 << (cfg->rules[i].prod_port & 7);
 	tables_cfg(cfg, &tc);
-	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || make_tuples(e, err) < 0) {
+	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
 		sc_replay_destroy(e);
 		return NULL;
 	}
@@ -112,9 +77,7 @@ sc_replay_destroy(struct sc_replay *e)
 	if (e->t.flow != NULL)
 		sc_replay_stop(e, e->now_us);
 	rte_pktmbuf_free_bulk(e->tx, e->nb_tx);
-	for (unsigned int i = 0; i < SC_TARGETS_MAX; i++)
-		sc_tuples_destroy(e->tuples[i]);
-	sc_index_free(&e->by_pool);
+	tuples_fini(e);
 	sc_tables_fini(&e->t);
 	free(e->holes);
 	free(e);
@@ -363,6 +326,12 @@ sc_replay_tx(struct sc_replay *e, struct rte_mbuf **m, uint16_t max)
 	e->nb_tx -= n;
 	memmove(e->tx, e->tx + n, e->nb_tx * sizeof(*m));
 	return n;
+}
+
+uint32_t
+sc_replay_tx_waiting(const struct sc_replay *e)
+{
+	return e->nb_tx;
 }
 
 bool

@@ -67,8 +67,10 @@ struct sc_replay {
 	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
 	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
-	struct sc_index by_pool;                  /* pool address -> its index */
-	uint32_t waiting[SC_TARGETS_MAX];         /* flows that wait for the return path */
+	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */
+	uint32_t nb_pool[2];
+	struct sc_index by_pool;          /* pool address -> its index */
+	uint32_t waiting[SC_TARGETS_MAX]; /* flows that wait for the return path */
 	uint32_t nb_waiting;
 	bool is_draining;
 	bool tuples_short;     /* a flow waits for a tuple to have rested */
@@ -166,6 +168,8 @@ void path_answered(struct sc_replay *e, struct sc_session *s, bool refused);
 void path_unanswered(struct sc_replay *e, struct sc_session *s);
 
 /* tuple.c */
+int tuples_init(struct sc_replay *e, struct sc_err *err);
+void tuples_fini(struct sc_replay *e);
 int tuple_take(struct sc_replay *e, uint32_t si);
 void tuple_put(struct sc_replay *e, uint32_t si);
 uint32_t tuple_find(struct sc_replay *e, const struct sc_record *rec);

@@ -148,6 +148,8 @@ uint64_t sc_replay_next(const struct sc_replay *e, uint64_t now_us);
 
 /* The frames built since the last call: the caller owns them. At most max; the rest stays. */
 uint16_t sc_replay_tx(struct sc_replay *e, struct rte_mbuf **m, uint16_t max);
+/* How many frames sc_replay_tx() would give. */
+uint32_t sc_replay_tx_waiting(const struct sc_replay *e);
 /* No room for another burst of frames: drain before offering more. */
 bool sc_replay_is_tx_full(const struct sc_replay *e);
 /* A file source should wait: held bytes or flows are nearly used up. */

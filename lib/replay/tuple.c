@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tuple: the replay address and port of a session, and the way back from a response to it. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <rte_hash_crc.h>
 
@@ -9,11 +10,78 @@
 /* Linux keeps TIME-WAIT for 60 s: within it a SYN without newer timestamps needs a higher ISN. */
 #define TIME_WAIT_US (60 * SC_US_PER_S)
 
+static uint32_t
+pool_hash(const struct sc_addr *a)
+{
+	return rte_hash_crc(a, sizeof(*a), 0x900d);
+}
+
+/* The pool by family: a target's tuples are made of addresses of its own IP version. */
+static int
+split_pool(struct sc_replay *e)
+{
+	const struct sc_pool *pool = e->cfg.clients;
+
+	e->pool[0] = calloc(pool->nb, sizeof(struct sc_addr));
+	e->pool[1] = calloc(pool->nb, sizeof(struct sc_addr));
+	if (e->pool[0] == NULL || e->pool[1] == NULL
+			|| sc_index_init(&e->by_pool, pool->nb, -1) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < pool->nb; i++) {
+		int v = sc_addr_is_v4(&pool->addr[i]) ? 0 : 1;
+
+		e->pool[v][e->nb_pool[v]] = pool->addr[i];
+		if (sc_index_insert(&e->by_pool, pool_hash(&pool->addr[i]), e->nb_pool[v]++) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* One slot allocator a target. */
+int
+tuples_init(struct sc_replay *e, struct sc_err *err)
+{
+	if (e->cfg.clients == NULL || e->cfg.clients->nb == 0)
+		return 0;
+	if (split_pool(e) < 0)
+		return sc_err_set(err, -ENOMEM, "no memory for the index of %u pool addresses",
+				e->cfg.clients->nb);
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
+		const struct sc_replay_target *t = &e->cfg.targets[i];
+		int v = sc_addr_is_v4(&t->addr) ? 0 : 1;
+		char where[SC_ENDPOINT_STRLEN];
+
+		if (e->nb_pool[v] == 0)
+			return sc_err_set(err, -EINVAL,
+					"target %s is IPv%d, but --clients names no IPv%d address",
+					sc_endpoint_format(&t->addr, t->port, where),
+					v == 0 ? 4 : 6, v == 0 ? 4 : 6);
+		e->tuples[i] = sc_tuples_create(e->cfg.steer, e->cfg.worker, e->pool[v],
+				e->nb_pool[v], &t->addr, t->port);
+		if (e->tuples[i] == NULL)
+			return sc_err_set(err, -errno,
+					"no memory for the tuples of %u pool addresses: 16 bytes a "
+					"tuple, 1 MB an address; use a smaller pool",
+					e->nb_pool[v]);
+	}
+	return 0;
+}
+
+void
+tuples_fini(struct sc_replay *e)
+{
+	for (unsigned int i = 0; i < SC_TARGETS_MAX; i++)
+		sc_tuples_destroy(e->tuples[i]);
+	sc_index_free(&e->by_pool);
+	free(e->pool[0]);
+	free(e->pool[1]);
+}
+
 const struct sc_addr *
 replay_addr(const struct sc_replay *e, const struct sc_session *s)
 {
 	if (s->flags & SC_SESS_POOL)
-		return &e->cfg.clients->addr[s->addr_idx];
+		return &e->pool[sc_addr_is_v4(&target_of(e, s)->addr) ? 0 : 1][s->addr_idx];
 	return &e->t.flow[s->flow].client;
 }
 
@@ -118,9 +186,10 @@ tuple_put(struct sc_replay *e, uint32_t si)
 static bool
 pool_eq(const void *arg, uint32_t value, const void *key)
 {
-	const struct sc_pool *pool = arg;
+	const struct sc_replay *e = arg;
+	int v = sc_addr_is_v4(key) ? 0 : 1;
 
-	return sc_addr_eq(&pool->addr[value], key);
+	return value < e->nb_pool[v] && sc_addr_eq(&e->pool[v][value], key);
 }
 
 /* The session that a response belongs to, or SC_NONE. */

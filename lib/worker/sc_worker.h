@@ -92,6 +92,7 @@ struct sc_worker_cfg {
 	uint16_t index;
 	struct sc_replay_cfg replay; /* targets, stats and times are filled in by the worker */
 	struct sc_intercept *inline_intercept; /* NULL unless intercept is inline */
+	struct sc_stats_cell *stats;           /* its only writer is the worker */
 };
 
 struct sc_worker *sc_worker_create(const struct sc_worker_cfg *cfg, struct sc_err *err);
@@ -100,7 +101,8 @@ void sc_worker_destroy(struct sc_worker *w);
 uint32_t sc_worker_poll(struct sc_worker *w);
 /* lcore function: rounds until SC_PHASE_STOP. */
 int sc_worker_run(void *worker);
-struct sc_stats_cell *sc_worker_stats(struct sc_worker *w);
+/* For main, when no lcore runs any more: end what is live, send what can be sent, drop the rest. */
+void sc_worker_stop(struct sc_worker *w);
 /* For main, while the loop does not run: the engine. */
 struct sc_replay *sc_worker_engine(struct sc_worker *w);
 /* Written by the worker's lcore once nothing is live while draining; any thread reads. */

@@ -197,8 +197,6 @@ sc_tx_flush(struct sc_tx *tx)
 	}
 	tx->nb_backlog -= done;
 	memmove(tx->backlog, tx->backlog + done, tx->nb_backlog * sizeof(tx->backlog[0]));
-	if (tx->kind == SC_TX_REPLAY)
-		tx->stats->c[SC_C_TX_WAITING_NOW] = tx->nb_backlog;
 	return tx->nb_backlog == 0;
 }
 
@@ -225,10 +223,8 @@ sc_tx_send(struct sc_tx *tx, struct rte_mbuf **m, uint16_t n)
 void
 sc_tx_abandon(struct sc_tx *tx)
 {
-	if (tx->kind == SC_TX_REPLAY) {
+	if (tx->kind == SC_TX_REPLAY)
 		tx->stats->c[SC_C_TX_ABANDONED] += tx->nb_backlog;
-		tx->stats->c[SC_C_TX_WAITING_NOW] = 0;
-	}
 	rte_pktmbuf_free_bulk(tx->backlog, tx->nb_backlog);
 	tx->nb_backlog = 0;
 }

@@ -28,7 +28,7 @@ struct sc_worker {
 	struct rte_mempool *pool;
 	bool has_file;           /* a mirror port waits instead of losing */
 	_Atomic bool is_drained; /* written by this lcore */
-	struct sc_stats_cell stats;
+	struct sc_stats_cell *stats;
 };
 
 /* ---- set-up ---- */
@@ -66,17 +66,18 @@ sc_worker_create(const struct sc_worker_cfg *cfg, struct sc_err *err)
 	}
 	w->box = box;
 	w->index = cfg->index;
+	w->stats = cfg->stats;
 	w->inline_intercept = cfg->inline_intercept;
 	w->idler.mode = box->cfg->idle;
 	for (unsigned int i = 0; i < box->nb_mirror; i++)
 		w->has_file |= box->mirror[i].is_file;
 	init_targets(w);
-	sc_tx_init(&w->tx, box, &w->stats.live, cfg->index, users, SC_TX_REPLAY);
-	sc_tx_init(&w->neigh_tx, box, &w->stats.live, box->nb_workers, users, SC_TX_NEIGHBOUR);
+	sc_tx_init(&w->tx, box, &w->stats->live, cfg->index, users, SC_TX_REPLAY);
+	sc_tx_init(&w->neigh_tx, box, &w->stats->live, box->nb_workers, users, SC_TX_NEIGHBOUR);
 	rc.worker = (uint8_t)cfg->index;
 	rc.targets = w->target;
 	rc.nb_targets = box->targets->nb;
-	rc.stats = &w->stats.live;
+	rc.stats = &w->stats->live;
 	rc.now_us = sc_clock_us(box->clock, rte_rdtsc());
 	w->engine = sc_replay_create(&rc, err);
 	if (w->engine == NULL) {
@@ -92,15 +93,7 @@ sc_worker_destroy(struct sc_worker *w)
 	if (w == NULL)
 		return;
 	sc_replay_destroy(w->engine);
-	sc_tx_abandon(&w->tx);
-	sc_tx_abandon(&w->neigh_tx);
 	free(w);
-}
-
-struct sc_stats_cell *
-sc_worker_stats(struct sc_worker *w)
-{
-	return &w->stats;
 }
 
 struct sc_replay *
@@ -126,7 +119,7 @@ struct batch {
 static void
 refuse(struct sc_worker *w, struct rte_mbuf *m, enum sc_reason r)
 {
-	w->stats.live.m[SC_M_FRAME_REFUSED][r]++;
+	w->stats->live.m[SC_M_FRAME_REFUSED][r]++;
 	rte_pktmbuf_free(m);
 }
 
@@ -159,7 +152,7 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		refuse(w, m, r);
 		return false;
 	}
-	w->stats.live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
+	w->stats->live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
 	ms->seg.cap_us = port->is_ring && sc_mbuf_meta(m)->cap_us != 0 ? sc_mbuf_meta(m)->cap_us
 								       : now_us;
 	return true;
@@ -172,10 +165,10 @@ hand_over(struct sc_worker *w, struct rte_mbuf *m, uint8_t owner)
 	struct rte_ring *ring = w->box->handover[w->index][owner];
 
 	if (rte_ring_enqueue(ring, m) == 0) {
-		w->stats.live.c[SC_C_HANDED_OUT]++;
+		w->stats->live.c[SC_C_HANDED_OUT]++;
 		return;
 	}
-	w->stats.live.c[SC_C_HANDOVER_FULL]++;
+	w->stats->live.c[SC_C_HANDOVER_FULL]++;
 	rte_pktmbuf_free(m);
 }
 
@@ -201,7 +194,7 @@ mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **
 			b.n++;
 			continue;
 		}
-		w->stats.live.c[SC_C_MISROUTED]++;
+		w->stats->live.c[SC_C_MISROUTED]++;
 		hand_over(w, m[i], owner);
 	}
 	sc_replay_mirror(w->engine, b.ms, b.n, now_us);
@@ -233,7 +226,7 @@ handovers(struct sc_worker *w, uint64_t now_us)
 			continue;
 		n = rte_ring_dequeue_burst(
 				w->box->handover[from][w->index], (void **)m, BURST, NULL);
-		w->stats.live.c[SC_C_HANDED_IN] += n;
+		w->stats->live.c[SC_C_HANDED_IN] += n;
 		b.n = 0;
 		for (unsigned int i = 0; i < n; i++)
 			if (take_frame(w, port_of(w, m[i]->port), m[i], &b.ms[b.n], now_us))
@@ -271,9 +264,9 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
 		if (n == 0)
 			continue;
-		w->stats.live.c[SC_C_MIRROR_POLLED] += n;
+		w->stats->live.c[SC_C_MIRROR_POLLED] += n;
 		for (uint16_t k = 0; k < n; k++) {
-			w->stats.live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
+			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
 			m[k]->port = port->id;
 		}
 		mirror_burst(w, port, m, n, now_us);
@@ -364,6 +357,29 @@ transmit(struct sc_worker *w)
 	return done;
 }
 
+static void
+count_waiting(struct sc_worker *w)
+{
+	w->stats->live.c[SC_C_TX_WAITING_NOW] = w->tx.nb_backlog + sc_replay_tx_waiting(w->engine);
+}
+
+void
+sc_worker_stop(struct sc_worker *w)
+{
+	struct rte_mbuf *m[64];
+	uint16_t n;
+
+	sc_replay_stop(w->engine, sc_clock_us(w->box->clock, rte_rdtsc()));
+	transmit(w);
+	sc_tx_abandon(&w->tx);
+	sc_tx_abandon(&w->neigh_tx);
+	while ((n = sc_replay_tx(w->engine, m, 64)) > 0) {
+		w->stats->live.c[SC_C_TX_ABANDONED] += n;
+		rte_pktmbuf_free_bulk(m, n);
+	}
+	count_waiting(w);
+}
+
 /* ---- the loop ---- */
 
 static void
@@ -397,9 +413,10 @@ sc_worker_poll(struct sc_worker *w)
 	done += transmit(w);
 	if (phase == SC_PHASE_DRAIN && done == 0)
 		drain(w, now_us);
-	w->stats.live.c[SC_C_LOOPS]++;
-	w->stats.live.c[SC_C_LOOPS_BUSY] += done > 0;
-	sc_stats_publish(&w->stats);
+	count_waiting(w);
+	w->stats->live.c[SC_C_LOOPS]++;
+	w->stats->live.c[SC_C_LOOPS_BUSY] += done > 0;
+	sc_stats_publish(w->stats);
 	return done;
 }
 

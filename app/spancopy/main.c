@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* spancopy: a table of contents. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <rte_eal.h>
+
+#include "app.h"
+#include "options.h"
+
+static void
+log_to_stderr(enum sc_log_level level, const char *area, const char *text, void *arg)
+{
+	static const char *const word[] = {"error", "warning", "notice", "info", "debug"};
+
+	fprintf(stderr, "spancopy: %s: %s: %s\n", word[level], area, text);
+}
+
+/* Memory holds production data: no core dumps. */
+static void
+no_core_dumps(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static int
+fail(const struct sc_err *err, int status)
+{
+	fprintf(stderr, "spancopy: %s\n", err->text);
+	return status;
+}
+
+static int
+replay(struct app *a)
+{
+	struct sc_err err = {""};
+	int status = app_eal_start(a, &err);
+
+	if (status != APP_OK)
+		return fail(&err, status);
+	status = app_boot(a, &err);
+	if (status == APP_OK)
+		status = app_loop(a, &err);
+	app_shutdown(a);
+	rte_eal_cleanup();
+	return status == APP_OK ? app_verdict(a) : fail(&err, status);
+}
+
+static int
+check(struct app *a)
+{
+	struct sc_survey *survey;
+	struct sc_err err = {""};
+	int status = APP_OK;
+
+	if (a->cfg.nb_captures == 0) {
+		printf("The configuration is fit to run.\n");
+		return APP_OK;
+	}
+	survey = calloc(1, sizeof(*survey));
+	if (survey == NULL)
+		return APP_ENVIRONMENT;
+	if (sc_survey_run(a->cfg.capture, a->cfg.nb_captures, a->cfg.rule, a->cfg.nb_rules, survey,
+			    &err)
+			< 0) {
+		free(survey);
+		return fail(&err, APP_CAPTURE);
+	}
+	sc_survey_print(survey, stdout);
+	if (!sc_survey_is_fit(survey))
+		status = APP_CAPTURE;
+	free(survey);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct app *a = calloc(1, sizeof(*a));
+	int status;
+
+	if (a == NULL)
+		return APP_ENVIRONMENT;
+	no_core_dumps();
+	sc_log_set_sink(log_to_stderr, NULL);
+	sc_config_init(&a->cfg);
+	status = app_options(argc, argv, &a->cfg, &a->cmd);
+	if (status == APP_OK && !app_options_is_done(&a->cfg, a->cmd))
+		status = a->cmd == SC_CMD_CHECK ? check(a) : replay(a);
+	sc_config_free(&a->cfg);
+	free(a);
+	return status;
+}
