@@ -240,6 +240,17 @@ take_all(struct args *a)
 	return rc;
 }
 
+/* What a file that serves several commands says for the others is not for this one. */
+static void
+forget_unused(struct args *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < cfg_nb_rows; i++)
+		if (cfg_rows[i].cmds != 0 && (cfg_rows[i].cmds & CFG_CMD(a->cmd)) == 0)
+			cfg_reset(&cfg_rows[i], a->c);
+}
+
 /* A replay that names neither a peer nor a test port is answered by the embedded peer. */
 static void
 choose_peer(struct args *a)
@@ -272,6 +283,8 @@ sc_config_args(struct sc_config *c, int argc, char **argv, enum sc_command *cmd,
 				"check has nothing to look at; give capture files or --config "
 				"FILE");
 	rc = load_file(&a);
+	if (rc == 0)
+		forget_unused(&a);
 	if (rc == 0)
 		rc = take_all(&a);
 	if (rc == 0)

@@ -82,6 +82,9 @@ const char *cfg_suggest(const char *word, size_t len, const char *dash, char buf
 int cfg_refuse(const struct cfg_row *row, const char *text, int code, const char *what,
 		struct sc_err *err);
 
+/* Back to the default. */
+void cfg_reset(const struct cfg_row *row, struct sc_config *c);
+
 static inline void *
 cfg_field(const struct cfg_row *row, const struct sc_config *c)
 {

@@ -143,8 +143,9 @@ int sc_config_load(struct sc_config *c, const char *path, struct sc_err *err);
 
 /*
  * Parse a command line (argv[1] is the command) into an initialised config. --config is read first,
- * options override it: a list given as an option replaces the file's. A replay that names neither
- * peer nor test port gets SC_PEER_CAPTURE. --help and --version anywhere become the command.
+ * options override it: a list given as an option replaces the file's. What the file says for other
+ * commands (mirror, in a replay) is left out. A replay that names neither peer nor test port gets
+ * SC_PEER_CAPTURE. --help and --version anywhere become the command.
  */
 int sc_config_args(struct sc_config *c, int argc, char **argv, enum sc_command *cmd,
 		struct sc_err *err);

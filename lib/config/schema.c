@@ -492,20 +492,30 @@ cfg_refuse(const struct cfg_row *row, const char *text, int code, const char *wh
 }
 
 void
+cfg_reset(const struct cfg_row *row, struct sc_config *c)
+{
+	int rc = 0;
+
+	if (row->type->clear != NULL)
+		row->type->clear(row, c);
+	else if (row->def != NULL)
+		rc = row->type->set(row, c, row->def, NULL);
+	else if (row->type == &cfg_percent)
+		*(double *)cfg_field(row, c) = -1;
+	else
+		memset(cfg_field(row, c), 0, row->size);
+	assert(rc == 0);
+	(void)rc;
+}
+
+void
 sc_config_init(struct sc_config *c)
 {
 	unsigned int i;
-	int rc;
 
 	memset(c, 0, sizeof(*c));
-	c->expect_fidelity = -1;
-	for (i = 0; i < cfg_nb_rows; i++) {
-		if (cfg_rows[i].def == NULL)
-			continue;
-		rc = cfg_rows[i].type->set(&cfg_rows[i], c, cfg_rows[i].def, NULL);
-		assert(rc == 0);
-		(void)rc;
-	}
+	for (i = 0; i < cfg_nb_rows; i++)
+		cfg_reset(&cfg_rows[i], c);
 }
 
 void

@@ -147,6 +147,10 @@ embedded_peer_is_the_default_of_replay(void **state)
 	must_parse("replay f --peer none");
 	assert_int_equal(conf.peer, SC_PEER_NONE);
 	assert_int_equal(sc_config_check(&conf, cmd, &error), -EINVAL);
+	must_parse("check --workers 3");
+	assert_int_equal(conf.peer, SC_PEER_NONE);
+	must_parse("check f --mirror m");
+	assert_int_equal(conf.peer, SC_PEER_NONE);
 	must_parse("run --mirror m");
 	assert_int_equal(conf.peer, SC_PEER_NONE);
 }
@@ -276,6 +280,22 @@ file_may_name_the_captures_and_the_peer(void **state)
 	with_file("mirror: m\ntest: t\ntest-address: 10.0.0.1/24\nmap: 80-10.0.0.2:80\n", "replay",
 			"c", 0);
 	assert_int_equal(conf.peer, SC_PEER_NONE);
+	assert_int_equal(conf.nb_mirror, 0);
+	assert_int_equal(sc_config_check(&conf, cmd, &error), 0);
+}
+
+static void
+a_run_leaves_out_what_is_for_replays(void **state)
+{
+	with_file("mirror: m\ntest: t\ntest-address: 10.0.0.1/24\nmap: 80-10.0.0.2:80\n"
+		  "capture: f\nspeed: 5\npeer: capture\nimpair: loss=1\nseed: 9\n",
+			"run", "", 0);
+	assert_int_equal(conf.nb_mirror, 1);
+	assert_int_equal(conf.nb_captures, 0);
+	assert_true(conf.speed == 1);
+	assert_int_equal(conf.peer, SC_PEER_NONE);
+	assert_string_equal(conf.impair, "");
+	assert_int_equal(conf.seed, 9);
 	assert_int_equal(sc_config_check(&conf, cmd, &error), 0);
 }
 
@@ -301,6 +321,8 @@ main(void)
 			cmocka_unit_test_setup_teardown(options_override_the_file, start, stop),
 			cmocka_unit_test_setup_teardown(
 					file_may_name_the_captures_and_the_peer, start, stop),
+			cmocka_unit_test_setup_teardown(
+					a_run_leaves_out_what_is_for_replays, start, stop),
 			cmocka_unit_test_setup_teardown(
 					a_bad_file_is_refused_before_options, start, stop),
 	};

@@ -115,6 +115,27 @@ manual_has_every_word(void **state)
 }
 
 static void
+manual_example_is_right(void **state)
+{
+	char *text = written(sc_config_help_markdown);
+	char *start = strstr(text, "```yaml\n"), *end;
+	static struct sc_config c;
+	struct sc_err err = {""};
+
+	assert_non_null(start);
+	start += strlen("```yaml\n");
+	end = strstr(start, "```");
+	assert_non_null(end);
+	*end = '\0';
+	sc_config_init(&c);
+	if (load_text(&c, start, &err) < 0 || sc_config_check(&c, SC_CMD_RUN, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c.nb_rules, 2);
+	sc_config_free(&c);
+	free(text);
+}
+
+static void
 expect_shipped(const char *name, enum sc_command cmd)
 {
 	static struct sc_config c;
@@ -162,6 +183,7 @@ main(void)
 			cmocka_unit_test(help_of_a_command_has_its_options),
 			cmocka_unit_test(manual_is_the_schema),
 			cmocka_unit_test(manual_has_every_word),
+			cmocka_unit_test(manual_example_is_right),
 			cmocka_unit_test(shipped_files_are_right),
 			cmocka_unit_test(replay_lab_needs_only_a_capture),
 	};

@@ -60,7 +60,7 @@ static const struct {
 				{"x", "", "0.5us", "50 ms"}},
 		{"gate", "off", " \"off\"\n", "time", " \"time\"\n", NULL, NULL,
 				{"x", "", "OFF", "no"}},
-		{"gate-quiet-min", "1", " 1ms\n", "1min", " 60s\n", "0", "60001",
+		{"gate-quiet-min", "1", " 1ms\n", "0.25s", " 250ms\n", "0", "60001",
 				{"x", "", "1500us", "1m"}},
 		{"pace", "think", " \"think\"\n", "immediate", " \"immediate\"\n", NULL, NULL,
 				{"x", "", "Think", "0"}},

@@ -28,10 +28,10 @@ static void
 text_must_be_printable_utf8(void **state)
 {
 	static const char *const good[] = {"", "eth0", "gr\xc3\xbc\xc3\x9f.pcap",
-			"\xf0\x9f\x98\x80", "\xe2\x82\xac", "\xc2\xa0"};
+			"\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xe2\x82\xac", "\xc2\xa0"};
 	static const char *const not_utf8[] = {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80",
-			"\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "a\xe2\x82",
-			"\xf5\x80\x80\x80"};
+			"\xed\xa0\x80", "\xed\xbf\xbf", "\xc1\xbf", "\xf4\x90\x80\x80", "\x80",
+			"a\xe2\x82", "\xf5\x80\x80\x80"};
 	static const char *const control[] = {"a\nb", "\t", "\x7f", "\xc2\x85", "\xe2\x80\xa8",
 			"\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe"};
 	struct sc_err err;
@@ -126,6 +126,8 @@ distance_counts_edits(void **state)
 	assert_int_equal(cfg_distance("wrokers", 7, "workers", 7), 1);
 	assert_int_equal(cfg_distance("max_flows", 9, "max-flows", 9), 1);
 	assert_int_equal(cfg_distance("", 0, "abc", 3), 3);
+	assert_int_equal(cfg_distance("ca", 2, "abc", 3), 3);
+	assert_int_equal(cfg_distance("abxb", 4, "cdxd", 4), 3);
 	assert_int_equal(cfg_distance("kitten", 6, "sitting", 7), 3);
 	memset(longer, 'a', sizeof(longer));
 	assert_int_equal(cfg_distance(longer, sizeof(longer), "a", 1), 64);
