@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* spancopy: a table of contents. */
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -26,6 +28,19 @@ no_core_dumps(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
+/* Before EAL makes its threads, which inherit the mask: only main, by its signalfd, takes these. */
+static void
+block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static int
 fail(const struct sc_err *err, int status)
 {
@@ -37,8 +52,10 @@ static int
 replay(struct app *a)
 {
 	struct sc_err err = {""};
-	int status = app_eal_start(a, &err);
+	int status;
 
+	block_signals();
+	status = app_eal_start(a, &err);
 	if (status != APP_OK)
 		return fail(&err, status);
 	status = app_boot(a, &err);
