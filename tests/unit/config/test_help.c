@@ -10,10 +10,11 @@ typedef void (*writer_fn)(FILE *out);
 static char *
 written(writer_fn fn)
 {
-	char *text = NULL;
-	size_t len;
+	static char *text; /* static: the compiler takes what is found in it for dangling otherwise */
+	static size_t len;
 	FILE *f = open_memstream(&text, &len);
 
+	assert_non_null(f);
 	fn(f);
 	fclose(f);
 	return text;
