@@ -201,9 +201,7 @@ tuple_find(struct sc_replay *e, const struct sc_record *rec)
 
 	if (e->tuples[rec->target] == NULL)
 		return sc_session_find(&e->t, &k);
-	addr_idx = sc_index_find(&e->by_pool,
-			rte_hash_crc(&rec->client, sizeof(rec->client), 0x900d), &rec->client,
-			pool_eq, e->cfg.clients);
+	addr_idx = sc_index_find(&e->by_pool, pool_hash(&rec->client), &rec->client, pool_eq, e);
 	if (addr_idx == SC_INDEX_NONE)
 		return SC_NONE;
 	return sc_tuples_find(e->tuples[rec->target], addr_idx, rec->port);
