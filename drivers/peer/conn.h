@@ -24,7 +24,8 @@
 #define PEER_MSS_V4 1460u
 #define PEER_MSS_V6 1440u
 #define PEER_OOO_MAX 64u /* segments kept out of order, per connection */
-#define PEER_TIME_WAIT_US (1 * SC_US_PER_S)
+/* Short, yet longer than a tuple rests before we use it again: the rules of reuse are met. */
+#define PEER_TIME_WAIT_US (5 * SC_US_PER_S)
 #define PEER_FIN_WAIT_2_US (60 * SC_US_PER_S) /* of silence */
 #define PEER_CWND_MAX (1u << 20)
 
@@ -164,7 +165,35 @@ bool app_resets(const struct sc_peer *p, const struct conn *c);
 
 /* ---- tcp_in.c ---- */
 
+/* Takes the frame. */
 void tcp_input(struct sc_peer *p, struct rte_mbuf *m, uint64_t now);
+/* Have an ACK sent in this round. */
+void tcp_ack_now(struct sc_peer *p, struct conn *c);
+/* An ACK in answer to a segment that brings nothing, at a bounded rate. */
+void tcp_challenge(struct sc_peer *p, struct conn *c, uint64_t now);
+/* SEG.LEN of RFC 9293: payload, SYN and FIN. */
+uint32_t tcp_seg_len(const struct sc_seg *seg);
+
+/* ---- tcp_listen.c ---- */
+
+/* A segment without connection. */
+void tcp_listen(struct sc_peer *p, const struct sc_seg *seg, uint64_t hash, uint64_t now);
+/* The ACK of our SYN. False: it is not that. */
+bool tcp_establish(struct sc_peer *p, struct conn *c, const struct sc_seg *seg, uint64_t now);
+
+/* ---- tcp_ack.c ---- */
+
+/* ACK and window. False: drop the segment, or the connection is gone. */
+bool tcp_acks(struct sc_peer *p, struct conn *c, const struct sc_seg *seg, uint64_t now);
+/* The round trip that this ACK ends, by timestamp or by the timed segment. */
+void tcp_measure(struct conn *c, const struct sc_seg *seg, uint64_t now);
+
+/* ---- tcp_data.c ---- */
+
+/* Data and FIN of an acceptable segment. c may be freed. */
+void tcp_receive(struct sc_peer *p, struct conn *c, const struct sc_seg *seg, uint64_t now);
+/* Start the time of a zero-window rule whose place is reached. */
+void tcp_zero_start(struct sc_peer *p, struct conn *c, uint64_t now);
 
 /* ---- tcp_timer.c ---- */
 

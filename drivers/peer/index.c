@@ -185,6 +185,8 @@ finish(struct peer_index *ix, struct sc_err *err)
 	/* Backwards: chains then list flows as they were captured. */
 	for (uint32_t i = ix->nb_flows; rc == 0 && i-- > 0;)
 		rc = flow_finish(ix, i);
+	if (rc == 0)
+		rc = peer_ranges_init(ix);
 	if (rc == -EIO)
 		return sc_err_set(err, rc,
 				"peer: a capture became shorter while it was read; "
@@ -233,6 +235,7 @@ peer_index_free(struct peer_index *ix)
 	free(ix->target);
 	free(ix->by_isn);
 	free(ix->by_prefix);
+	free(ix->range);
 	memset(ix, 0, sizeof(*ix));
 }
 
@@ -260,26 +263,6 @@ peer_index_by_isn(const struct peer_index *ix, uint16_t target, uint32_t isn,
 		best = less_used(ix, best, i);
 	}
 	return best;
-}
-
-uint32_t
-peer_index_by_seq(const struct peer_index *ix, uint16_t target, uint32_t isn, uint32_t *seg)
-{
-	const struct cap_dir *d;
-	uint32_t off, k;
-
-	for (uint32_t i = 0; i < ix->nb_flows; i++) {
-		d = &ix->flow[i].in;
-		off = isn - ix->flow[i].isn;
-		if (ix->flow[i].target != target || off >= d->end)
-			continue;
-		k = peer_dir_find(d, off);
-		if (d->seg[k].off != off)
-			continue;
-		*seg = k;
-		return i;
-	}
-	return PEER_NONE;
 }
 
 static bool

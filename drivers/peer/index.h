@@ -65,6 +65,13 @@ struct peer_target {
 	bool has_prefix[PEER_PREFIX + 1]; /* there is a flow with a prefix of this length */
 };
 
+/* Sequence numbers of a client: up to 2^class bytes from isn + 1 on. */
+struct peer_range {
+	uint32_t isn, flow;
+};
+
+#define PEER_RANGE_CLASSES 33u
+
 struct peer_index {
 	int *fd; /* of the captures, for pread() */
 	unsigned int nb_fds;
@@ -75,6 +82,8 @@ struct peer_index {
 	uint64_t nb_segs, max_segs;
 	uint32_t *by_isn, *by_prefix; /* heads of chains; mask + 1 of them */
 	uint32_t mask;
+	struct peer_range *range; /* by class, then isn */
+	uint32_t range_at[PEER_RANGE_CLASSES + 1];
 };
 
 /* ---- building ---- */
@@ -100,6 +109,9 @@ int peer_scan(struct peer_index *ix, const struct peer_index_cfg *cfg, struct sc
 int peer_dir_insert(struct peer_index *ix, struct cap_dir *d, struct cap_seg piece);
 /* Leave out what the captures lack, in offsets and deps of both directions. 0 or -ENOMEM. */
 int peer_flow_pack(struct cap_flow *f);
+
+/* ranges.c: for peer_index_by_seq(), after packing. 0 or -ENOMEM. */
+int peer_ranges_init(struct peer_index *ix);
 
 /* view.c: parse a record in place. */
 enum sc_reason peer_view_parse(const struct sc_capture_pkt *pkt, struct sc_seg *seg);

@@ -28,6 +28,14 @@ struct sc_impair {
 /*
  * "loss=1,dup=0.5,reorder=2,delay=2ms,jitter=1ms,window=4096,drop:data:5,..." -> *im. -EINVAL and a
  * sentence naming the word and what would be right.
+ *
+ * One-shot rules apply to each connection once; up to 16 of a sort.
+ * drop:KIND:N drops its N-th frame of a kind: rst, syn (the client's), synack, fin (with or without
+ * payload), data (client payload), answer (our payload), ack (neither payload nor another flag). A
+ * frame is of the first kind that fits; rst, fin and ack count both directions together, and what is
+ * sent again counts again.
+ * zerowin:BYTES:MS closes the peer's window behind BYTES client bytes for MS milliseconds. The right
+ * edge never moves left, so it is not promised before; the time runs from where no full segment fits.
  */
 int sc_impair_parse(const char *text, struct sc_impair *im, struct sc_err *err);
 
@@ -62,7 +70,12 @@ struct sc_peer;
 
 /*
  * Reads the captures once, builds an index of production's answers (payload stays in the files and
- * is read with pread), and makes the ring port.
+ * is read with pread: they must not change), and makes the ring port. NULL with errno and a
+ * sentence. cfg->paths and cfg->rules are not used after. Mbufs of the pool need room for a full
+ * frame, or answers come in smaller segments.
+ *
+ * A SYN is matched with a captured connection by its target and ISN; else by a client segment that
+ * begins at ISN + 1 (a connection joined in mid-stream, or reopened); else by the first payload.
  */
 struct sc_peer *sc_peer_create(const struct sc_peer_cfg *cfg, struct sc_err *err);
 /* The test port (role test, is_ring), started. */

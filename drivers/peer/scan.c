@@ -16,6 +16,7 @@ struct scan {
 	const struct peer_index_cfg *cfg;
 	uint32_t *head; /* newest flow of a tuple first; mask + 1 chains */
 	uint32_t mask;
+	uint64_t nb_cut; /* frames shorter than their IP length says */
 	struct sc_err *err;
 };
 
@@ -378,6 +379,7 @@ scan_files(struct scan *s, struct sc_capture_reader *r)
 	struct sc_capture_pkt pkt;
 	struct sc_seg seg;
 	struct sc_err why;
+	enum sc_reason reason;
 	uint64_t pos;
 	int rc;
 
@@ -389,7 +391,9 @@ scan_files(struct scan *s, struct sc_capture_reader *r)
 			sc_log(SC_LOG_WARN, "peer", "%s", why.text);
 			continue;
 		}
-		if (peer_view_parse(&pkt, &seg) != SC_R_NONE)
+		reason = peer_view_parse(&pkt, &seg);
+		s->nb_cut += reason == SC_R_TRUNCATED_FRAME;
+		if (reason != SC_R_NONE)
 			continue;
 		pos = (uint64_t)pkt.file << PEER_POS_BITS | (pkt.offset + seg.payload_off);
 		rc = scan_frame(s, &seg, pos);
@@ -413,5 +417,11 @@ peer_scan(struct peer_index *ix, const struct peer_index_cfg *cfg, struct sc_err
 	rc = r != NULL ? scan_files(&s, r) : -errno;
 	sc_capture_reader_close(r);
 	free(s.head);
+	if (s.nb_cut > 0)
+		sc_log(SC_LOG_WARN, "peer",
+				"%llu frames of the captures were cut off by a snap length: their "
+				"bytes "
+				"are neither replayed nor answered; capture whole frames (-s 0)",
+				(unsigned long long)s.nb_cut);
 	return rc;
 }

@@ -194,7 +194,7 @@ test_production_closes_first(void **state)
 	c.seq--;
 	client_send(&c, FIN_ACK, "");
 	client_expect(&c, ACK, "");
-	bed_wait(&b, 1100000);
+	bed_wait(&b, 5100000);
 	c.seq--;
 	client_send(&c, FIN_ACK, "");
 	client_expect(&c, SC_TCP_RST, "");

@@ -367,7 +367,7 @@ test_drop_close(void **state)
 	client_send_at(&c, c.seq - 1, FIN_ACK, "");
 	client_expect(&c, ACK, "");
 	assert_int_equal(bed_stats(&b)->closed, 1);
-	bed_wait(&b, 1200000);
+	bed_wait(&b, 5100000);
 	client_send(&c, ACK, "");
 	client_expect_none(&c);
 	assert_int_equal(bed_stats(&b)->rst_out, 1);

@@ -111,6 +111,7 @@ test_order(void **state)
 static void
 test_wrap(void **state)
 {
+	uint32_t k = 0;
 	struct shelf s;
 	struct tape t;
 
@@ -125,6 +126,10 @@ test_wrap(void **state)
 	}
 	shelf_build(&s);
 	assert_stream(&s, &s.ix.flow[0].in, "abcabcabcabc");
+	assert_int_equal(peer_index_by_seq(&s.ix, 0, UINT32_MAX, &k), 0);
+	assert_int_equal(k, 1);
+	assert_int_equal(peer_index_by_seq(&s.ix, 0, 2, &k), 0);
+	assert_int_equal(k, 2);
 	assert_stream(&s, &s.ix.flow[0].out, "wxyzwxyzwxyzwxyz");
 	assert_int_equal(s.ix.flow[0].out.seg[3].dep, 12);
 	assert_int_equal(s.ix.flow[0].in.seg[3].dep, 12);
@@ -224,7 +229,7 @@ test_tuple_reused(void **state)
 	shelf_close(&s);
 }
 
-/* A tunnel of look-ups: by ISN, by place inside, by bytes. */
+/* By ISN, by place inside, by bytes. */
 static void
 test_lookup(void **state)
 {
@@ -338,6 +343,7 @@ static void
 test_many(void **state)
 {
 	struct sc_addr client;
+	uint32_t isn, k;
 	struct shelf s;
 	struct tape t;
 	char text[16];
@@ -349,6 +355,7 @@ test_many(void **state)
 		snprintf(text, sizeof(text), "q%u", i);
 		tape_handshake(&t);
 		tape_client(&t, ACK, text);
+		tape_client(&t, ACK, "second");
 		tape_prod(&t, FIN_ACK, text + 1);
 	}
 	shelf_build(&s);
@@ -358,6 +365,12 @@ test_many(void **state)
 		snprintf(text, sizeof(text), "q%u", i);
 		assert_int_equal(peer_index_by_isn(&s.ix, 0, BED_ISN + i * 1000000, &client, 1), i);
 		assert_stream(&s, &s.ix.flow[i].out, text + 1);
+		/* Where "second" begins, one before and one behind. */
+		isn = BED_ISN + i * 1000000 + (uint32_t)strlen(text);
+		assert_int_equal(peer_index_by_seq(&s.ix, 0, isn, &k), i);
+		assert_int_equal(k, 1);
+		assert_int_equal(peer_index_by_seq(&s.ix, 0, isn - 1, &k), PEER_NONE);
+		assert_int_equal(peer_index_by_seq(&s.ix, 0, isn + 1, &k), PEER_NONE);
 	}
 	shelf_close(&s);
 }
