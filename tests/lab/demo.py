@@ -56,10 +56,10 @@ def figures(rows):
 
 def first_byte(report):
     """The same latency at both, as spancopy measured it on its ports."""
-    latency = report.get('latency', {})
+    latency = report.get('latency_us', {})
     out = {}
     for q, text in (('p50', 'median'), ('p99', '99 %')):
-        pair = [latency.get(f'{side}_us', {}).get(q) for side in ('production', 'target')]
+        pair = [latency.get(side, {}).get(q) for side in ('production', 'target')]
         if None not in pair:
             out[f'time to first byte, {text}'] = [f'{v:,} us' for v in pair]
     return out

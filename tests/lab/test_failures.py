@@ -78,7 +78,7 @@ def missing_interface(folder, shared):
         wire_target_side(net, plan)
         box = Box(net, folder, 'run', ['--mirror', device(0, 'nosuch0')] + test_words(plan) + [
             '--map', plan.map(80)])
-        return last_sentence(ended(box, 30, ENVIRONMENT, 'nosuch0'))
+        return last_sentence(ended(box, 30, ENVIRONMENT, 'net_af_packet0.*interface'))
     finally:
         net.close()
 
@@ -99,9 +99,9 @@ def unfit_captures(folder, shared):
     files = {
         'empty': (b'', 'empty'),
         'text': (b'GET / HTTP/1.1\r\nHost: lab\r\n\r\n' * 9, 'text'),
-        'no-packets': (pcap_header(), 'no-packets|no packet|no record|nothing'),
-        'only-arp': (pcap_header() + pcap_record(arp) * 20, 'only-arp|no TCP|nothing|IP'),
-        'bluetooth': (pcap_header(201) + pcap_record(b'\x01\x02\x03\x04' * 9), 'link'),
+        'no-packets': (pcap_header(), 'no packet|no record|no TCP'),
+        'only-arp': (pcap_header() + pcap_record(arp) * 20, 'no TCP|not IP'),
+        'bluetooth': (pcap_header(201) + pcap_record(b'\x01\x02\x03\x04' * 9), 'link|no TCP'),
     }
     for name, (data, words) in files.items():
         path = os.path.join(folder, name)
@@ -137,7 +137,7 @@ def truncated_capture(folder, shared):
                                           '--drain', '3s'] + test_words(plan))
         text = ended(box, 60, (0, CAPTURE), 'cut.pcap|truncated|ends')
         report = box.report()
-        check(report.get('balanced') is True, f'not balanced: {report.get("ledger")}')
+        check(report.get('balanced') is True, f'not balanced: {report.get("faults")}')
         nb, whole = target.nb_logged(), len(recorded.requests)
         check(whole // 4 < nb < whole, f'{nb} of {whole} requests reached the target')
         return f'{nb} requests; ' + last_sentence(text)
@@ -169,8 +169,9 @@ def replay_at_bad_target(folder, shared, prepare, words, seconds=90):
         box = Box(net, folder, 'replay', [recorded.path, '--speed', '10', '--map', plan.map(80),
                                           '--drain', '5s'] + test_words(plan))
         text = ended(box, seconds, TARGET, words)
-        report = box.report()
-        check(report.get('balanced') is True, f'not balanced: {report.get("ledger")}')
+        if os.path.exists(box.report_path):
+            report = box.report()
+            check(report.get('balanced') is True, f'not balanced: {report.get("faults")}')
         return last_sentence(text)
     finally:
         net.close()
@@ -220,7 +221,7 @@ def target_rogue(folder, shared):
         status = box.wait(120)
         check(status in (0, 1, TARGET), f'status {status}: {box.text()[-600:]}')
         report = box.report()
-        check(report.get('balanced') is True, f'not balanced: {report.get("ledger")}')
+        check(report.get('balanced') is True, f'not balanced: {report.get("faults")}')
         reasons = report['sessions']['ended']
         check(sum(reasons.values()) == report['sessions']['started'],
               f'{report["sessions"]["started"]} sessions started, ended: {reasons}')
@@ -253,7 +254,7 @@ def target_killed(folder, shared):
         time.sleep(5)
         live.drive(clients.SMALL, 'after')
         report = live.finish()
-        check(report.get('balanced') is True, f'not balanced: {report.get("ledger")}')
+        check(report.get('balanced') is True, f'not balanced: {report.get("faults")}')
         faults = []
         for tag in ('before', 'after'):
             rows = [[r for r in server.requests() if f'?{tag}=' in r.uri]

@@ -40,12 +40,13 @@ def need_binary():
         raise Failed(f'{BINARY} is not there: run scripts/build')
 
 
-def device(number, name):
-    return (f'net_af_packet{number},iface={name},framesz=2048,blocksz=1048576,framecnt=16384')
+def device(number, name, frames=16384):
+    return f'net_af_packet{number},iface={name},framesz=2048,blocksz=1048576,framecnt={frames}'
 
 
 def mirror_words():
-    return ['--mirror', device(0, 'm1')]
+    """The kernel keeps a second of the mirror while the machine's two cores do something else."""
+    return ['--mirror', device(0, 'm1', 65536)]
 
 
 def test_words(plan):
@@ -83,8 +84,8 @@ class Box:
         with open(self.err_path, encoding='utf-8', errors='replace') as f:
             return f.read()
 
-    def wait_ready(self, seconds=20):
-        """Until it listens to the mirror (the port is promiscuous then)."""
+    def wait_ready(self, seconds=20, more=0.5):
+        """Until it listens to the mirror (the port is promiscuous then), and `more` seconds."""
         def is_ready():
             if self.proc.poll() is not None:
                 raise Failed(f'spancopy ended at once, status {self.proc.returncode}: '
@@ -92,7 +93,7 @@ class Box:
             return 'PROMISC' in self.net.ip('box', 'link', 'show', 'm1')
         if not wait_until(is_ready, seconds, 0.1):
             raise Failed(f'spancopy does not listen after {seconds} s: {self.text()[-800:]}')
-        time.sleep(0.5)
+        time.sleep(more)
 
     def stop(self, seconds=60):
         """Stop it as an operator does; its exit status."""
@@ -114,12 +115,22 @@ class Box:
             raise Failed(f'no report: {e}; it said: {self.text()[-800:]}') from None
 
 
+def end_faults(status, text):
+    """A sentence if a run that should have been perfect ended with another status than 0."""
+    if status == 0:
+        return []
+    rows = [r for r in text.splitlines() if r.startswith('spancopy: ') and 'notice' not in r]
+    return [f'spancopy ended with status {status}: ' + ' | '.join(rows)[-700:]]
+
+
 def report_faults(report):
     """What is wrong with a run that should have been perfect, as sentences."""
     out = []
     if report.get('balanced') is not True:
-        out.append(f'the ledger does not balance: {json.dumps(report.get("ledger"))[:600]}')
+        out.append(f'the ledger does not balance: {json.dumps(report.get("faults"))[:600]}')
     if report.get('fidelity') != 1.0:
-        rest = {k: report.get(k) for k in ('flows', 'sessions', 'client_bytes')}
-        out.append(f'fidelity {report.get("fidelity")}: {json.dumps(rest)[:900]}')
+        bytes_ = {k: v for k, v in report.get('client_bytes', {}).items() if v}
+        ended = report.get('flows', {}).get('ended')
+        out.append(f'fidelity {report.get("fidelity")}: flows ended {json.dumps(ended)}, '
+                   f'client bytes {json.dumps(bytes_)}')
     return out

@@ -13,7 +13,7 @@ from .result import Failed
 NO_OFFLOADS = ['tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']
 # Frames stay short, but the kernel leaves their TCP checksums to a device that never fills them in.
 PARTIAL_CHECKSUMS = ['tx', 'on', 'rx', 'on', 'tso', 'off', 'gso', 'off', 'gro', 'off']
-LINE_RATE = '500mbit'
+LINE_RATE = '250mbit'
 
 
 def run(argv, **kw):
@@ -132,6 +132,10 @@ class Net:
     def route(self, role, prefix, via):
         family = ['-6'] if ':' in prefix else []
         run(['ip', '-n', self.name(role)] + family + ['route', 'add', prefix, 'via', via])
+
+    def received(self, role, dev):
+        """Frames that came in at a device."""
+        return int(self.run(role, ['cat', f'/sys/class/net/{dev}/statistics/rx_packets']))
 
     def line_rate(self, role, dev, rate=LINE_RATE):
         """Send at the rate of a line rather than of a CPU."""
