@@ -95,23 +95,54 @@ verify(struct sc_peer *p, const struct conn *c, const uint8_t *data, uint32_t le
 	return rc;
 }
 
+static int
+consume(struct sc_peer *p, struct conn *c, const uint8_t *data, uint32_t len)
+{
+	int rc = verify(p, c, data, len);
+
+	c->rcv_pos += len;
+	p->stats.bytes_in += len;
+	return rc;
+}
+
+/*
+ * Which captured client is it? A small window can cut the first segment shorter than what tells one
+ * from another: then its bytes wait in c->first for the next. -ENOENT: none.
+ */
+static int
+identify(struct sc_peer *p, struct conn *c, const uint8_t *data, uint32_t len)
+{
+	uint32_t nb = SC_MIN(len, PEER_PREFIX - c->nb_first), flow;
+
+	if (c->nb_first > 0) {
+		memcpy(&c->first[c->nb_first], data, nb);
+		flow = peer_index_by_bytes(&p->index, c->target, c->first, c->nb_first + nb);
+	} else {
+		flow = peer_index_by_bytes(&p->index, c->target, data, len);
+	}
+	if (flow != PEER_NONE) {
+		attach(p, c, flow, NULL);
+		return 0;
+	}
+	if (c->nb_first + len >= PEER_PREFIX)
+		return -ENOENT;
+	memcpy(&c->first[c->nb_first], data, nb);
+	c->nb_first += (uint8_t)nb;
+	return peer_index_may_begin(&p->index, c->target, c->first, c->nb_first) ? 0 : -ENOENT;
+}
+
 int
 app_receive(struct sc_peer *p, struct conn *c, const uint8_t *data, uint32_t len)
 {
-	uint32_t flow;
-	int rc;
+	int rc = c->flow == PEER_NONE ? identify(p, c, data, len) : 0;
 
-	if (c->flow == PEER_NONE) {
-		flow = peer_index_by_bytes(&p->index, c->target, data, len);
-		if (flow == PEER_NONE)
-			return -ENOENT;
-		attach(p, c, flow, NULL);
-	}
-	rc = verify(p, c, data, len);
-	c->rcv_pos += len;
 	c->rcv_nxt += len;
-	p->stats.bytes_in += len;
-	return rc;
+	if (rc < 0 || c->flow == PEER_NONE)
+		return rc;
+	if (c->nb_first > 0)
+		rc = consume(p, c, c->first, c->nb_first);
+	c->nb_first = 0;
+	return rc == 0 ? consume(p, c, data, len) : rc;
 }
 
 void

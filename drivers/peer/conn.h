@@ -77,12 +77,13 @@ struct conn {
 	uint64_t rtx_us, ack_us, life_us, zero_us;
 
 	/* answer: places in the captured streams, FIN included */
-	uint32_t flow;                      /* PEER_NONE: not known yet */
-	uint64_t start_in, start_out;       /* where this connection begins in them */
-	uint64_t rcv_pos;                   /* client stream received in order */
-	uint64_t una_off, nxt_off, max_off; /* SND.UNA, SND.NXT, highest sent + 1 */
-	uint64_t limit;                     /* what may be sent by now */
-	uint32_t limit_seg;                 /* first segment of production beyond it */
+	uint32_t flow;                        /* PEER_NONE: not known yet */
+	uint8_t nb_first, first[PEER_PREFIX]; /* read before that was known */
+	uint64_t start_in, start_out;         /* where this connection begins in them */
+	uint64_t rcv_pos;                     /* client stream received in order */
+	uint64_t una_off, nxt_off, max_off;   /* SND.UNA, SND.NXT, highest sent + 1 */
+	uint64_t limit;                       /* what may be sent by now */
+	uint32_t limit_seg;                   /* first segment of production beyond it */
 
 	/* sending */
 	uint32_t iss;

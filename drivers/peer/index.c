@@ -2,6 +2,8 @@
 /* The index as a whole: targets, hash tables, files. */
 #include "index.h"
 
+#define FIRSTS_LOOKED 1000u /* reads of a few bytes that a poll can spare */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -298,4 +300,21 @@ peer_index_by_bytes(const struct peer_index *ix, uint16_t target, const uint8_t 
 		}
 	}
 	return best;
+}
+
+bool
+peer_index_may_begin(
+		const struct peer_index *ix, uint16_t target, const uint8_t *data, uint32_t len)
+{
+	uint32_t nb_looked = 0;
+	const struct cap_flow *f;
+
+	for (uint32_t i = 0; i < ix->nb_flows; i++) {
+		f = &ix->flow[i];
+		if (f->target != target || f->prefix_len <= len)
+			continue;
+		if (nb_looked++ == FIRSTS_LOOKED || is_first_segment(ix, f, data, len))
+			return true;
+	}
+	return false;
 }

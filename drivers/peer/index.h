@@ -140,6 +140,12 @@ uint32_t peer_index_by_seq(
  */
 uint32_t peer_index_by_bytes(
 		const struct peer_index *ix, uint16_t target, const uint8_t *data, uint32_t len);
+/*
+ * Could a client's first segment begin with these few bytes (fewer than PEER_PREFIX)? Of very many
+ * clients not all are looked at: then it could.
+ */
+bool peer_index_may_begin(
+		const struct peer_index *ix, uint16_t target, const uint8_t *data, uint32_t len);
 /* The first segment of d that ends behind `off`; d->nb if there is none. */
 uint32_t peer_dir_find(const struct cap_dir *d, uint64_t off);
 /* len bytes of the stream from off on (both inside). 0 or -EIO. */

@@ -45,7 +45,7 @@ tcp_zero_start(struct sc_peer *p, struct conn *c, uint64_t now)
 
 	if (c->zero_idx >= p->rules.nb_zero || c->zero_us != 0)
 		return;
-	if (c->rcv_pos - c->start_in + few > z->bytes)
+	if (c->rcv_nxt - (c->irs + 1) + few > z->bytes)
 		c->zero_us = now + z->us;
 }
 
@@ -108,6 +108,9 @@ receive_in_order(struct sc_peer *p, struct conn *c, uint32_t len, bool has_fin, 
 		fin_in(p, c, now);
 	if (rc == 0)
 		rc = ooo_drain(p, c, now);
+	/* It said all it had to say, and is none that was captured. */
+	if (rc == 0 && c->state == CONN_CLOSE_WAIT && c->flow == PEER_NONE)
+		rc = -ENOENT;
 	return rc;
 }
 

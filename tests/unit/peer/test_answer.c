@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the peer answers, and when: production's bytes, turn by turn. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -318,6 +319,46 @@ test_unknown_isn(void **state)
 	bed_close(&b);
 }
 
+/* Too few bytes at first to tell one from another; and a client that never says enough. */
+static void
+test_unknown_in_pieces(void **state)
+{
+	static const char head[] = "GET /a/path/that/all/of/them/have/in/common/at/least/to/here/";
+	struct client c;
+	struct bed b;
+	struct tape t;
+	char text[80];
+
+	bed_open(&b);
+	for (unsigned int i = 0; i < 2; i++) {
+		t = tape_new(b.f, i);
+		tape_handshake(&t);
+		snprintf(text, sizeof(text), "%s%u tail", head, i);
+		tape_client(&t, ACK, text);
+		tape_prod(&t, ACK, i == 0 ? "zero" : "one");
+	}
+	bed_start(&b, NULL);
+	c = client_new(&b, 5);
+	client_connect(&c);
+	client_send_bytes(&c, ACK, text, 10);
+	client_expect_none(&c);
+	client_send_bytes(&c, ACK, text + 10, 40);
+	client_expect(&c, ACK, "");
+	client_send(&c, ACK, text + 50);
+	client_expect(&c, ACK, "one");
+	assert_int_equal(bed_stats(&b)->bytes_in, strlen(text));
+	assert_int_equal(b.st.bytes_in_ok, strlen(text));
+	c = client_new(&b, 6);
+	client_connect(&c);
+	client_send_bytes(&c, ACK, text, 10);
+	client_expect_none(&c);
+	client_send(&c, FIN_ACK, "");
+	client_expect(&c, SC_TCP_RST | ACK, "");
+	assert_int_equal(bed_stats(&b)->refused_unknown, 1);
+	assert_int_equal(b.st.bytes_in, strlen(text));
+	bed_close(&b);
+}
+
 /* Copies share the ISN. */
 static void
 test_copies(void **state)
@@ -474,6 +515,7 @@ main(void)
 			cmocka_unit_test(test_production_resets),
 			cmocka_unit_test(test_production_refused),
 			cmocka_unit_test(test_unknown_isn),
+			cmocka_unit_test(test_unknown_in_pieces),
 			cmocka_unit_test(test_copies),
 			cmocka_unit_test(test_mid_stream),
 			cmocka_unit_test(test_v6),
