@@ -208,7 +208,7 @@ out_of_memory(struct sc_replay *e, uint32_t fi, uint32_t bytes)
 {
 	M(e, BYTES_REFUSED, SC_R_HELD_FULL) += bytes;
 	if (flow_at(e, fi)->state == SC_FLOW_LIVE)
-		flow_finish(e, fi, SC_R_NO_MEMORY);
+		flow_finish(e, fi, SC_R_NO_MEMORY, 0);
 }
 
 /* The bytes from payload offset `off` on: pieces that stand beyond a hole already are duplicates. */

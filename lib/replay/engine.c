@@ -280,7 +280,7 @@ drain_slice(struct sc_replay *e)
 		else if (f->nb_ooo > 0)
 			hole_give_up(e, e->drain_cursor);
 		else
-			flow_finish(e, e->drain_cursor, SC_R_COMPLETE_OPEN);
+			flow_finish(e, e->drain_cursor, SC_R_COMPLETE_OPEN, 0);
 	}
 	return done;
 }

@@ -133,7 +133,7 @@ target_of(const struct sc_replay *e, const struct sc_session *s)
 uint32_t flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms);
 void flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason);
 void flow_supersede(struct sc_replay *e, uint32_t fi);
-void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
+void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t gap);
 void flow_over(struct sc_replay *e, uint32_t fi);
 uint64_t flow_held_bytes(struct sc_replay *e, const struct sc_flow *f);
 void flow_push(struct sc_replay *e, uint32_t fi);

@@ -225,10 +225,11 @@ flow_over(struct sc_replay *e, uint32_t fi)
 
 /*
  * Nothing more will come from the capture: what is held is sent, then the connections are closed
- * with a FIN of ours, and the sessions end with `outcome`.
+ * with a FIN of ours, and the sessions end with `outcome`. gap: captured bytes right before the end
+ * that are missing or skipped.
  */
 void
-flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
+flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t gap)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	struct sc_held *h;
@@ -253,6 +254,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
 	h->kind = SC_HELD_FIN;
 	h->flags = SC_HELD_SYNTH;
 	h->seq = f->nxt;
+	h->gap = gap;
 	h->ack = f->cack;
 	h->cap_us = f->client_us;
 	accept_in_order(e, fi, hi);
@@ -280,7 +282,7 @@ flow_supersede(struct sc_replay *e, uint32_t fi)
 	if (f->nb_ooo > 0)
 		hole_give_up(e, fi);
 	else
-		flow_finish(e, fi, SC_R_COMPLETE_OPEN);
+		flow_finish(e, fi, SC_R_COMPLETE_OPEN, 0);
 }
 
 /* New held bytes: let every session go on. */

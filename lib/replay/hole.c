@@ -96,6 +96,7 @@ void
 hole_give_up(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
+	uint32_t from = f->nxt;
 
 	while (f->ooo_head != SC_NONE) {
 		struct sc_held *h = held_at(e, f->ooo_head);
@@ -104,7 +105,7 @@ hole_give_up(struct sc_replay *e, uint32_t fi)
 		f->nxt = h->seq + h->len;
 		skip_first(e, f);
 	}
-	flow_finish(e, fi, SC_R_CAPTURE_GAP);
+	flow_finish(e, fi, SC_R_CAPTURE_GAP, f->nxt - from);
 }
 
 /* True when the flow needs no more watching. */

@@ -62,7 +62,7 @@ note_reset(struct sc_replay *e, uint32_t fi)
 	else if (f->nb_ooo > 0)
 		hole_give_up(e, fi);
 	else
-		flow_finish(e, fi, SC_R_COMPLETE);
+		flow_finish(e, fi, SC_R_COMPLETE, 0);
 }
 
 static void
