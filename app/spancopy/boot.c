@@ -258,14 +258,20 @@ static int
 boot_rings(struct app *a, struct sc_err *err)
 {
 	struct sc_box *box = a->box;
+	unsigned int nb_polled = box->nb_workers;
 	unsigned int nb_from = box->is_inline ? box->nb_workers : box->nb_intercepts;
 
+	for (unsigned int i = 0; i < box->nb_mirror; i++)
+		nb_polled = SC_MIN(nb_polled, (unsigned int)box->mirror[i].nb_rxq);
 	for (unsigned int i = 0; i < box->nb_workers; i++) {
+		unsigned int slots = nb_polled < box->nb_workers && i < nb_polled
+				? SC_HANDOVER_RING_SOFT
+				: SC_HANDOVER_RING;
+
 		for (unsigned int k = 0; k < box->nb_workers; k++) {
 			if (i == k)
 				continue;
-			box->handover[i][k] = make_ring(
-					"handover", i, k, sizeof(void *), SC_HANDOVER_RING);
+			box->handover[i][k] = make_ring("handover", i, k, sizeof(void *), slots);
 			if (box->handover[i][k] == NULL)
 				return sc_err_set(err, -ENOMEM, "no memory for hand-over rings");
 		}

@@ -13,6 +13,7 @@
 #define BURST 32
 #define RECORDS 64
 #define L2_REFRESH_US 1000
+#define BLOCKED_MAX_US (20 * SC_US_PER_MS)
 
 struct sc_worker {
 	struct sc_box *box;
@@ -25,6 +26,7 @@ struct sc_worker {
 	struct sc_l2_tmpl l2[SC_TARGETS_MAX];
 	uint32_t l2_version[SC_TARGETS_MAX];
 	uint64_t l2_us, tick_us;
+	uint64_t blocked_us; /* since when a hand-over ring has been full; 0: none is */
 	struct rte_mempool *pool;
 	bool has_file;           /* a mirror port waits instead of losing */
 	_Atomic bool is_drained; /* written by this lcore */
@@ -237,18 +239,33 @@ handovers(struct sc_worker *w, uint64_t now_us)
 	return done;
 }
 
-/* A file must not lose a frame at a full ring: it waits until there is room everywhere. */
 static bool
-has_room(const struct sc_worker *w)
+are_rings_open(const struct sc_worker *w)
 {
-	if (sc_replay_should_wait(w->engine))
-		return false;
 	for (uint16_t to = 0; to < w->box->nb_workers; to++)
 		if (to != w->index && rte_ring_free_count(w->box->handover[w->index][to]) < BURST)
 			return false;
 	return true;
 }
 
+/*
+ * A file must not lose a frame at a full ring: it waits until there is room everywhere. A live port
+ * keeps frames in its own descriptors for a while; then the frames of the slow owner are lost, and
+ * counted, so that others do not suffer for it.
+ */
+static bool
+has_room(struct sc_worker *w, const struct sc_port *port, uint64_t now_us)
+{
+	if (port->is_file && sc_replay_should_wait(w->engine))
+		return false;
+	if (are_rings_open(w)) {
+		w->blocked_us = 0;
+		return true;
+	}
+	if (w->blocked_us == 0)
+		w->blocked_us = now_us;
+	return !port->is_file && now_us - w->blocked_us > BLOCKED_MAX_US;
+}
 static uint32_t
 mirrors(struct sc_worker *w, uint64_t now_us)
 {
@@ -259,7 +276,7 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 		const struct sc_port *port = &w->box->mirror[i];
 		uint16_t n;
 
-		if (w->index >= port->nb_rxq || (port->is_file && !has_room(w)))
+		if (w->index >= port->nb_rxq || !has_room(w, port, now_us))
 			continue;
 		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
 		if (n == 0)
