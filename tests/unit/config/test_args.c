@@ -131,6 +131,8 @@ captures_are_words_without_option(void **state)
 	assert_string_equal(conf.capture[1], "b.pcap");
 	assert_true(conf.speed == 0);
 	assert_int_equal(conf.nb_eal, 2);
+	must_parse("replay a.pcap --speed 1000");
+	assert_true(conf.speed == 1000);
 }
 
 static void

@@ -72,7 +72,7 @@ static const struct {
 		{"workers: 2\n\tcopies: 3\n", "t.yaml:2: not valid YAML"},
 		{"workers: 2\ncopies: \"3\n", "t.yaml:3: not valid YAML"},
 		{"workers: 2\nmap: [80-10.0.0.2:80\n", "t.yaml:3: not valid YAML"},
-		{"workers: 2\nreport: -\n", "t.yaml:2: not valid YAML"},
+		{"workers: 2\nreport: -\n", "t.yaml:2: not valid YAML: block sequence"},
 		{"workers: 2\ncopies: \x01\n", "t.yaml:2: not valid YAML"},
 		{"workers: 2\n# \xff\xfe\n", "t.yaml:2: not valid YAML"},
 		{"\x7f\x45LF\x02\x01", "t.yaml:1: not valid YAML"},
