@@ -398,6 +398,7 @@ unknown_words(void **state)
 			{"neighbor-limit",
 					"unknown word 'neighbor-limit': did you mean "
 					"neighbour-limit?"},
+			{"tes", "unknown word 'tes': did you mean test?"},
 			{"zzzzzz", "unknown word 'zzzzzz'"},
 			{"", "unknown word ''"},
 			{"Workers", "unknown word 'Workers': did you mean workers?"},

@@ -130,6 +130,7 @@ distance_counts_edits(void **state)
 	assert_int_equal(cfg_distance("abxb", 4, "cdxd", 4), 3);
 	assert_int_equal(cfg_distance("kitten", 6, "sitting", 7), 3);
 	memset(longer, 'a', sizeof(longer));
+	assert_int_equal(cfg_distance(longer, 64, longer, 64), 0);
 	assert_int_equal(cfg_distance(longer, sizeof(longer), "a", 1), 64);
 }
 
