@@ -55,13 +55,13 @@ def figures(rows):
 
 
 def first_byte(report):
-    """The same latency at both, as spancopy measured it on its ports."""
+    """The same latency at both, as spancopy measured it on its ports, in steps of two."""
     latency = report.get('latency_us', {})
     out = {}
     for q, text in (('p50', 'median'), ('p99', '99 %')):
         pair = [latency.get(side, {}).get(q) for side in ('production', 'target')]
         if None not in pair:
-            out[f'time to first byte, {text}'] = [f'{v:,} us' for v in pair]
+            out[f'time to first byte, {text}'] = [f'<= {v:,} us' for v in pair]
     return out
 
 
