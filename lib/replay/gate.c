@@ -176,7 +176,9 @@ pass_longer(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 		s->flags |= SC_SESS_AT_ZERO;
 		s->zero_us = e->now;
 	}
-	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, e->now) || sc_us_is_due(due, e->now))
+	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, due))
+		due = s->zero_us + LONGER_MAX_US;
+	if (sc_us_is_due(due, e->now))
 		return release_paced(e, s, h, GATE_LONGER);
 	return wait_until(s, due);
 }
