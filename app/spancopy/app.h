@@ -21,6 +21,8 @@ enum app_exit {
 	APP_TARGET = 5,      /* target unreachable or refusing */
 };
 
+#define APP_MAX_FLOWS_DEFAULT 65536 /* of --max-flows */
+#define APP_FLOWS_USEFUL 1024       /* a pool for fewer is refused */
 #define APP_WARNINGS_MAX 8
 #define APP_CELLS_MAX (SC_STEER_WORKERS_MAX + SC_INTERCEPTS_MAX)
 

@@ -243,6 +243,39 @@ boot_targets(struct app *a, struct sc_err *err)
 	return APP_OK;
 }
 
+/*
+ * The pool must hold copies x flows towards one target. With the default of --max-flows a smaller
+ * pool lowers that number; otherwise it is refused, with the smallest that would do.
+ */
+static int
+boot_pool_size(struct app *a, struct sc_err *err)
+{
+	struct sc_config *c = &a->cfg;
+	uint32_t nb = c->clients.nb_v4 == 0 ? c->clients.nb_v6 : c->clients.nb_v4;
+	uint64_t each = sc_steer_pool_capacity(a->steer, 1) * c->workers;
+	uint64_t have = each * nb, want = (uint64_t)c->max_flows * c->copies;
+
+	if (c->clients.nb_v4 != 0 && c->clients.nb_v6 != 0)
+		have = each * SC_MIN(c->clients.nb_v4, c->clients.nb_v6);
+	if (c->clients.nb == 0 || want <= have)
+		return APP_OK;
+	if (c->max_flows == APP_MAX_FLOWS_DEFAULT && have / c->copies >= APP_FLOWS_USEFUL) {
+		c->max_flows = (uint32_t)(have / c->copies);
+		sc_log(SC_LOG_NOTICE, "boot",
+				"the pool of --clients has %llu address and port pairs: at most %u "
+				"flows at a time",
+				(unsigned long long)have, c->max_flows);
+		return APP_OK;
+	}
+	sc_err_set(err, -EINVAL,
+			"the pool of --clients is too small: %u flows x %u copies need %llu "
+			"addresses and %u are given (%llu pairs an address); enlarge the pool or "
+			"lower --max-flows or --copies",
+			c->max_flows, c->copies, (unsigned long long)((want + each - 1) / each), nb,
+			(unsigned long long)each);
+	return APP_USAGE;
+}
+
 static struct rte_ring *
 make_ring(const char *kind, unsigned int from, unsigned int to, unsigned int elem,
 		unsigned int slots)
@@ -392,6 +425,8 @@ app_boot(struct app *a, struct sc_err *err)
 		status = boot_ports(a, err);
 	if (status == APP_OK)
 		status = boot_targets(a, err);
+	if (status == APP_OK)
+		status = boot_pool_size(a, err);
 	if (status != APP_OK)
 		return status;
 	if (boot_rings(a, err) < 0 || boot_intercepts(a, err) < 0 || boot_workers(a, err) < 0)

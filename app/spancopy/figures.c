@@ -132,6 +132,21 @@ audit(struct app *a)
 	}
 }
 
+/* An answer of another length than production's costs the gate its best sign. */
+static void
+warn_of_target(struct app *a)
+{
+	const uint64_t *c = a->sum.c;
+	uint64_t other = c[SC_C_GATE_LONGER] + c[SC_C_GATE_SHORTER] + c[SC_C_GATE_TIMEOUT];
+	uint64_t all = other + c[SC_C_GATE_EXACT];
+
+	if (all >= 20 && other * 2 > all)
+		app_warn(a,
+				"in %llu of %llu turns the target's answer had another length than "
+				"production's, or none came: the target differs from production",
+				(unsigned long long)other, (unsigned long long)all);
+}
+
 void
 app_figures_final(struct app *a)
 {
@@ -161,6 +176,7 @@ app_figures_final(struct app *a)
 	if (a->peer != NULL)
 		sc_peer_get_stats(a->peer, &a->peer_stats);
 	warn_of_mirror(a);
+	warn_of_target(a);
 }
 
 static void
