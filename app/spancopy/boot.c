@@ -15,6 +15,7 @@
 #include "app.h"
 
 #define CACHE 256
+#define PEER_CONNS_MAX (1ull << 18)
 
 /* ---- pools ---- */
 
@@ -104,7 +105,8 @@ boot_peer(struct app *a, struct sc_err *err)
 			.pool = a->peer_pool,
 			.nb_rx_queues = 1,
 			.nb_tx_queues = (uint16_t)(a->cfg.workers + 1),
-			.max_conns = SC_MIN(a->cfg.max_flows, 1u << 20) * a->cfg.copies,
+			.max_conns = (uint32_t)SC_MIN(
+					(uint64_t)a->cfg.max_flows * a->cfg.copies, PEER_CONNS_MAX),
 			.arg = a,
 	};
 
@@ -196,53 +198,6 @@ boot_steer(struct app *a, struct sc_err *err)
 	return APP_OK;
 }
 
-static int
-boot_nics(struct app *a, struct sc_err *err)
-{
-	for (unsigned int i = 0; i < a->cfg.nb_mirror + a->cfg.nb_test; i++) {
-		struct sc_nic_cfg nc;
-
-		nic_cfg(a, i, &nc);
-		if (sc_nic_open(&nc, a->steer, port_slot(a, i), err) < 0)
-			return APP_ENVIRONMENT;
-		if (nc.role == SC_PORT_TEST)
-			a->has_nic_test = true;
-		else
-			a->box->nb_mirror = i + 1;
-		a->has_nic_mirror |= nc.role == SC_PORT_MIRROR;
-	}
-	return APP_OK;
-}
-
-static int
-boot_ports(struct app *a, struct sc_err *err)
-{
-	int status = boot_steer(a, err);
-
-	if (status == APP_OK)
-		status = boot_nics(a, err);
-	if (status == APP_OK && a->cfg.nb_captures > 0)
-		status = boot_capture(a, err);
-	if (status == APP_OK && a->cfg.peer == SC_PEER_CAPTURE)
-		status = boot_peer(a, err);
-	return status;
-}
-
-/* ---- targets, rings, lcores ---- */
-
-static int
-boot_targets(struct app *a, struct sc_err *err)
-{
-	const struct sc_config *c = &a->cfg;
-	const uint8_t *mac = a->peer != NULL ? sc_peer_mac(a->peer) : NULL;
-
-	if (sc_targets_build(a->targets, c->rule, c->nb_rules, c->test_address, c->nb_test_address,
-			    c->gateway, c->nb_gateway, mac, err)
-			< 0)
-		return APP_USAGE;
-	return APP_OK;
-}
-
 /*
  * The pool must hold copies x flows towards one target. With the default of --max-flows a smaller
  * pool lowers that number; otherwise it is refused, with the smallest that would do.
@@ -274,6 +229,51 @@ boot_pool_size(struct app *a, struct sc_err *err)
 			c->max_flows, c->copies, (unsigned long long)((want + each - 1) / each), nb,
 			(unsigned long long)each);
 	return APP_USAGE;
+}
+
+static int
+boot_nics(struct app *a, struct sc_err *err)
+{
+	for (unsigned int i = 0; i < a->cfg.nb_mirror + a->cfg.nb_test; i++) {
+		struct sc_nic_cfg nc;
+
+		nic_cfg(a, i, &nc);
+		if (sc_nic_open(&nc, a->steer, port_slot(a, i), err) < 0)
+			return APP_ENVIRONMENT;
+		if (nc.role == SC_PORT_TEST)
+			a->has_nic_test = true;
+		else
+			a->box->nb_mirror = i + 1;
+		a->has_nic_mirror |= nc.role == SC_PORT_MIRROR;
+	}
+	return APP_OK;
+}
+
+static int
+boot_ports(struct app *a, struct sc_err *err)
+{
+	int status = boot_nics(a, err);
+
+	if (status == APP_OK && a->cfg.nb_captures > 0)
+		status = boot_capture(a, err);
+	if (status == APP_OK && a->cfg.peer == SC_PEER_CAPTURE)
+		status = boot_peer(a, err);
+	return status;
+}
+
+/* ---- targets, rings, lcores ---- */
+
+static int
+boot_targets(struct app *a, struct sc_err *err)
+{
+	const struct sc_config *c = &a->cfg;
+	const uint8_t *mac = a->peer != NULL ? sc_peer_mac(a->peer) : NULL;
+
+	if (sc_targets_build(a->targets, c->rule, c->nb_rules, c->test_address, c->nb_test_address,
+			    c->gateway, c->nb_gateway, mac, err)
+			< 0)
+		return APP_USAGE;
+	return APP_OK;
 }
 
 static struct rte_ring *
@@ -422,11 +422,13 @@ app_boot(struct app *a, struct sc_err *err)
 	init_box(a);
 	status = boot_rules(a, err);
 	if (status == APP_OK)
+		status = boot_steer(a, err);
+	if (status == APP_OK)
+		status = boot_pool_size(a, err);
+	if (status == APP_OK)
 		status = boot_ports(a, err);
 	if (status == APP_OK)
 		status = boot_targets(a, err);
-	if (status == APP_OK)
-		status = boot_pool_size(a, err);
 	if (status != APP_OK)
 		return status;
 	if (boot_rings(a, err) < 0 || boot_intercepts(a, err) < 0 || boot_workers(a, err) < 0)

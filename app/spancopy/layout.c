@@ -224,6 +224,26 @@ choose_idle(struct app *a, bool any_pci)
 		a->cfg.idle = any_pci ? SC_IDLE_BUSY : SC_IDLE_SLEEP;
 }
 
+/* Tables of flows, sessions and held bytes come from ordinary memory: say so before it is gone. */
+static bool
+has_memory(struct app *a, struct sc_err *err)
+{
+	uint64_t free_mib = meminfo("MemAvailable") / 1024, mib;
+	struct sc_replay_cfg rc;
+
+	app_replay_cfg(a, &rc);
+	mib = sc_replay_size(&rc) * a->cfg.workers >> 20;
+	if (free_mib == 0 || mib < free_mib)
+		return true;
+	sc_err_set(err, -ENOMEM,
+			"%u flows x %u copies with %llu MiB of held bytes need %llu MiB of memory, "
+			"and %llu are available: lower --max-flows, --copies or --held-bytes",
+			a->cfg.max_flows, a->cfg.copies,
+			(unsigned long long)(a->cfg.held_bytes >> 20), (unsigned long long)mib,
+			(unsigned long long)free_mib);
+	return false;
+}
+
 int
 app_eal_start(struct app *a, struct sc_err *err)
 {
@@ -231,8 +251,10 @@ app_eal_start(struct app *a, struct sc_err *err)
 	char word[4096];
 	bool any_pci;
 
-	if (x == NULL)
+	if (x == NULL || !has_memory(a, err)) {
+		free(x);
 		return APP_ENVIRONMENT;
+	}
 	app_size_pools(a);
 	add_arg(x, "spancopy");
 	if (!has_own_arg(a, "--lcores") && !has_own_arg(a, "-l")) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <rte_eal.h>
@@ -17,6 +18,16 @@ log_to_stderr(enum sc_log_level level, const char *area, const char *text, void 
 	static const char *const word[] = {"error", "warning", "notice", "info", "debug"};
 
 	fprintf(stderr, "spancopy: %s: %s: %s\n", word[level], area, text);
+}
+
+static void
+set_log_level(const char *word)
+{
+	static const char *const words[] = {"error", "warn", "notice", "info", "debug"};
+
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			sc_log_set_level((enum sc_log_level)i);
 }
 
 /* Memory holds production data: no core dumps. */
@@ -54,6 +65,7 @@ replay(struct app *a)
 	struct sc_err err = {""};
 	int status;
 
+	set_log_level(a->cfg.log_level);
 	block_signals();
 	status = app_eal_start(a, &err);
 	if (status != APP_OK)
