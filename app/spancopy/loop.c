@@ -16,6 +16,7 @@
 #include "app.h"
 
 #define TICK_MS 20
+#define FILE_PATIENCE 4 /* the gate may wait 30 s for a first byte: more than one drain limit */
 #define HOLD_MAX_US (5 * SC_US_PER_S)
 
 /* What the main loop knows of the course of the run. */
@@ -247,7 +248,7 @@ is_drain_over(struct course *c, uint64_t now)
 	if (are_drained(c->a) || c->abort_asked)
 		return true;
 	if (c->a->capture != NULL && !c->stop_asked)
-		return now - c->progress_us > limit;
+		return now - c->progress_us > FILE_PATIENCE * limit;
 	return now - c->drain_us > limit;
 }
 

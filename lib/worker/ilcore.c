@@ -49,6 +49,18 @@ sc_ilcore_destroy(struct sc_ilcore *l)
 	free(l);
 }
 
+/* A peer inside the process waits while a record ring is full; a real port must be polled. */
+static bool
+should_wait(const struct sc_ilcore *l)
+{
+	if (!l->box->test.is_ring)
+		return false;
+	for (uint16_t w = 0; w < l->box->nb_workers; w++)
+		if (rte_ring_free_count(l->box->records[l->index][w]) < BURST)
+			return true;
+	return false;
+}
+
 uint32_t
 sc_ilcore_poll(struct sc_ilcore *l)
 {
@@ -58,6 +70,8 @@ sc_ilcore_poll(struct sc_ilcore *l)
 	uint16_t n;
 
 	for (uint16_t q = l->index; q < l->box->test.nb_rxq; q += l->box->nb_intercepts) {
+		if (should_wait(l))
+			break;
 		n = rte_eth_rx_burst(l->box->test.id, q, m, BURST);
 		if (n == 0)
 			continue;
