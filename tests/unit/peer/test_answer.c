@@ -166,6 +166,37 @@ test_half_close(void **state)
 	bed_close(&b);
 }
 
+/* Production closed only when the client had. */
+static void
+test_client_closes_first(void **state)
+{
+	struct client c;
+	struct bed b;
+	struct tape t;
+
+	bed_open(&b);
+	t = tape_new(b.f, 0);
+	tape_handshake(&t);
+	tape_client(&t, ACK, "q");
+	tape_prod(&t, ACK, "a");
+	tape_client(&t, FIN_ACK, "");
+	tape_prod(&t, FIN_ACK, "");
+	bed_start(&b, NULL);
+	c = client_new(&b, 0);
+	client_connect(&c);
+	client_send(&c, ACK, "q");
+	client_expect(&c, ACK, "a");
+	client_send(&c, ACK, "");
+	client_expect_none(&c);
+	client_send(&c, FIN_ACK, "");
+	client_expect(&c, FIN_ACK, "");
+	assert_int_equal(bed_stats(&b)->closed, 0);
+	client_send(&c, ACK, "");
+	client_expect_none(&c);
+	assert_int_equal(bed_stats(&b)->closed, 1);
+	bed_close(&b);
+}
+
 static void
 test_production_closes_first(void **state)
 {
@@ -510,6 +541,7 @@ main(void)
 			cmocka_unit_test(test_early),
 			cmocka_unit_test(test_other_bytes),
 			cmocka_unit_test(test_half_close),
+			cmocka_unit_test(test_client_closes_first),
 			cmocka_unit_test(test_production_closes_first),
 			cmocka_unit_test(test_never_closed),
 			cmocka_unit_test(test_production_resets),

@@ -124,6 +124,12 @@ test_wrap(void **state)
 		tape_client(&t, ACK, "abc");
 		tape_prod(&t, ACK, "wxyz");
 	}
+	t = tape_new(s.f, 1);
+	t.cseq = 1000;
+	tape_handshake(&t);
+	tape_client(&t, ACK, "long");
+	for (unsigned int i = 0; i < 300; i++)
+		tape_client(&t, ACK, "0123456789");
 	shelf_build(&s);
 	assert_stream(&s, &s.ix.flow[0].in, "abcabcabcabc");
 	assert_int_equal(peer_index_by_seq(&s.ix, 0, UINT32_MAX, &k), 0);
@@ -134,6 +140,8 @@ test_wrap(void **state)
 	assert_int_equal(s.ix.flow[0].out.seg[3].dep, 12);
 	assert_int_equal(s.ix.flow[0].in.seg[3].dep, 12);
 	assert_int_equal(s.ix.flow[0].isn, UINT32_MAX - 3);
+	/* One that begins right behind the wrap. */
+	assert_int_equal(peer_index_by_seq(&s.ix, 0, 1004, &k), 1);
 	shelf_close(&s);
 }
 
@@ -213,6 +221,7 @@ test_tuple_reused(void **state)
 	tape_client(&t, SYN, ""); /* repeated */
 	tape_client(&t, ACK, "second");
 	tape_client(&t, RST, "");
+	tape_prod(&t, RST, ""); /* closes nothing any more */
 	t.cseq += 80000;
 	tape_client(&t, ACK, "third");
 	tape_prod(&t, RST | ACK, "");

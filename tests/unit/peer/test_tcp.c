@@ -243,7 +243,7 @@ test_out_of_order(void **state)
 	bed_close(&b);
 }
 
-/* Without the rest, what is kept out of order has a bound and is freed. */
+/* What is kept out of order has a bound: the rest the client has to send again. */
 static void
 test_out_of_order_bound(void **state)
 {
@@ -254,10 +254,16 @@ test_out_of_order_bound(void **state)
 	c = client_new(&b, 0);
 	client_connect(&c);
 	for (uint32_t i = 0; i < 200; i++) {
-		client_send_at(&c, c.seq + 1 + 2 * i, ACK, "x");
+		client_send_at(&c, c.seq + 1 + i, ACK, "x");
 		client_expect(&c, ACK, "");
 	}
 	assert_int_equal(bed_stats(&b)->bytes_in, 0);
+	client_send_at(&c, c.seq, ACK, "a");
+	c.seq += 65;
+	client_expect(&c, ACK, "a");
+	/* And freed with the connection. */
+	client_send_at(&c, c.seq + 5, ACK, "x");
+	client_expect(&c, ACK, "");
 	bed_close(&b);
 }
 
@@ -354,6 +360,50 @@ test_zero_window(void **state)
 	client_send_bytes(&c, ACK, text, 1000);
 	client_expect(&c, ACK, "a");
 	assert_int_equal(bed_stats(&b)->bytes_in_ok, 3000);
+	bed_close(&b);
+}
+
+/* With the window full or closed, what a segment acknowledges still counts. */
+static void
+test_acks_at_the_edge(void **state)
+{
+	struct client c;
+	struct got g;
+	struct bed b;
+	struct tape t;
+
+	bed_open(&b);
+	t = tape_new(b.f, 0);
+	tape_handshake(&t);
+	tape_prod(&t, ACK, "banner");
+	tape_client(&t, ACK, "abcdefgh");
+	bed_start(&b, "zerowin:4:300");
+	c = client_new(&b, 0);
+	client_connect(&c);
+	client_expect(&c, ACK, "banner");
+	/* The segment before was lost: SEQ is the right edge. */
+	client_send_at(&c, c.seq + 4, ACK, "");
+	client_expect_none(&c);
+	assert_int_equal(bed_stats(&b)->bytes_out, 6);
+	bed_close(&b);
+
+	bed_open(&b);
+	t = tape_new(b.f, 0);
+	tape_handshake(&t);
+	tape_client(&t, ACK, "abcd");
+	tape_prod(&t, ACK, "answer");
+	tape_client(&t, ACK, "efgh");
+	bed_start(&b, "zerowin:4:300");
+	c = client_new(&b, 0);
+	client_connect(&c);
+	client_send(&c, ACK, "abcd");
+	client_expect(&c, ACK, "answer");
+	client_send_at(&c, c.seq, ACK, "e");
+	assert_true(bed_get(&b, &g));
+	assert_int_equal(g.seg.wnd, 0);
+	assert_int_equal(g.seg.ack, c.seq);
+	assert_int_equal(bed_stats(&b)->bytes_out, 6);
+	assert_int_equal(b.st.bytes_in, 4);
 	bed_close(&b);
 }
 
@@ -569,6 +619,7 @@ main(void)
 			cmocka_unit_test(test_paws),
 			cmocka_unit_test(test_own_window),
 			cmocka_unit_test(test_zero_window),
+			cmocka_unit_test(test_acks_at_the_edge),
 			cmocka_unit_test(test_table_full),
 			cmocka_unit_test(test_time_wait_reuse),
 			cmocka_unit_test(test_vlan),
