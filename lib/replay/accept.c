@@ -65,9 +65,11 @@ is_probe(const struct sc_flow *f, const struct sc_seg *s)
 {
 	uint8_t bytes[PADDING_MAX], any = 0;
 
+	if (s->flags & SC_TCP_SYN)
+		return false;
 	if (s->payload_len == 1 && s->seq == f->nxt - 1)
 		return true;
-	if (s->payload_len > PADDING_MAX || (s->flags & (SC_TCP_PSH | SC_TCP_FIN | SC_TCP_SYN)))
+	if (s->payload_len > PADDING_MAX || (s->flags & (SC_TCP_PSH | SC_TCP_FIN)))
 		return false;
 	sc_packet_copy_payload(s, 0, s->payload_len, bytes);
 	for (uint32_t i = 0; i < s->payload_len; i++)
@@ -211,12 +213,27 @@ out_of_memory(struct sc_replay *e, uint32_t fi, uint32_t bytes)
 		flow_finish(e, fi, SC_R_NO_MEMORY, 0);
 }
 
+/* Of [at, end): where the stream ends, by a FIN that stands beyond a hole. What follows is refused. */
+static uint32_t
+end_at_fin(struct sc_replay *e, const struct sc_flow *f, uint32_t at, uint32_t end)
+{
+	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next) {
+		uint32_t stop = sc_seq_max(held_at(e, hi)->seq, at);
+
+		if (held_at(e, hi)->kind != SC_HELD_FIN || sc_seq_geq(stop, end))
+			continue;
+		M(e, BYTES_REFUSED, SC_R_AFTER_END) += end - stop;
+		return stop;
+	}
+	return end;
+}
+
 /* The bytes from payload offset `off` on: pieces that stand beyond a hole already are duplicates. */
 static bool
 accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq, uint32_t off)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t at = seq + off, end = seq + s->payload_len;
+	uint32_t at = seq + off, end = end_at_fin(e, f, at, seq + s->payload_len);
 	uint32_t *link = &f->ooo_head;
 	bool took = false, took_now;
 
@@ -253,14 +270,16 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 		held_at(e, hi)->seq = at;
 		annotate(e, f, s, held_at(e, hi));
 		count_accepted(e, f, piece_end - at);
-		if (at == f->nxt) {
-			accept_in_order(e, fi, hi);
-			accept_merge(e, fi);
-			link = &f->ooo_head;
-		} else {
+		if (at != f->nxt) {
 			insert_ooo(e, fi, link, hi);
+			at = piece_end;
+			continue;
 		}
-		at = piece_end;
+		accept_in_order(e, fi, hi);
+		accept_merge(e, fi);
+		link = &f->ooo_head;
+		at = sc_seq_lt(f->nxt, end) ? f->nxt : end;
+		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += at - piece_end;
 	}
 	return took;
 }
@@ -313,10 +332,11 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 
 	if (sc_seq_lt(seq, f->nxt) || (f->flags & (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)))
 		return;
-	while (*link != SC_NONE && sc_seq_leq(held_at(e, *link)->seq, seq)) {
-		if (held_at(e, *link)->kind == SC_HELD_FIN)
-			return;
-		link = &held_at(e, *link)->next;
+	for (; *link != SC_NONE; link = &held_at(e, *link)->next) {
+		const struct sc_held *o = held_at(e, *link);
+
+		if (o->kind == SC_HELD_FIN || sc_seq_gt(o->seq + o->len, seq))
+			return; /* again, or below bytes of the stream */
 	}
 	if (f->nb_ooo >= OOO_MAX && seq != f->nxt)
 		return;

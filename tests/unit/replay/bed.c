@@ -431,7 +431,7 @@ conv_record(struct conv *c, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t 
 			.seq = seq,
 			.ack = ack,
 			.len = len,
-			.wnd = c->twnd,
+			.wnd = flags & SC_TCP_SYN ? 64240 : c->twnd,
 			.flags = flags,
 			.segs = 1,
 	};
@@ -507,6 +507,8 @@ conv_expect_one(struct conv *c, uint8_t flags, uint32_t seq, uint32_t len, int l
 				flags, len, seq, ack);
 	assert_true(sc_addr_eq(&s->seg.src, &c->raddr));
 	assert_int_equal(s->seg.sport, c->rport);
+	for (uint32_t i = 0; i < len; i++)
+		assert_int_equal(s->payload[i], conv_byte(seq - c->shift + i));
 	if (!(flags & SC_TCP_RST))
 		assert_int_equal(s->seg.opts, c->opts & SC_OPT_TS);
 	if (s->seg.opts & SC_OPT_TS)

@@ -56,6 +56,7 @@ struct conv {
 	uint16_t target;
 	uint32_t tnxt, tisn; /* the target's sequence numbers */
 	uint32_t tack;       /* what the target has received in order */
+	uint32_t shift;      /* wire sequence number = captured + shift */
 	uint16_t twnd;       /* its window field */
 	uint16_t tmss;       /* its MSS option; 0: none */
 	uint8_t twscale;
