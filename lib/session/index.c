@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sc_index.h"
+#include <sc_session.h>
 
 #define SIG_MASK 0x7fffffffu
 #define HUGE_PAGE (2u << 20)

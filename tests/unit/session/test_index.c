@@ -8,7 +8,7 @@
 #include <rte_hash_crc.h>
 
 #include <sc_base.h>
-#include <sc_index.h>
+#include <sc_session.h>
 #include <sc_steer.h>
 
 #include "sc_test.h"
