@@ -146,7 +146,8 @@ parse_item(const char *item, struct span *s, struct sc_err *err)
 	if (len == 0)
 		return sc_err_set(err, -EINVAL,
 				"client addresses: an element of the list is empty; " POOL_FORM);
-	strcpy(cut, item);
+	memcpy(cut, item, SC_MIN(len + 1, sizeof(cut)));
+	cut[sizeof(cut) - 1] = '\0';
 	if (strchr(cut, '/') != NULL)
 		return parse_prefix(item, s, err);
 	if (len > 2 && strcmp(cut + len - 2, ".x") == 0)

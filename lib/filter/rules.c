@@ -114,7 +114,7 @@ sc_rule_parse(const char *text, struct sc_rule *r, struct sc_err *err)
 		return sc_err_set(err, -EINVAL, "map rule '%.80s' holds a comma; " RULE_FORM, text);
 	if (rule[0] == '\0')
 		return sc_err_set(err, -EINVAL, "map rule is empty; " RULE_FORM);
-	strcpy(cut, rule);
+	snprintf(cut, sizeof(cut), "%s", rule);
 	dash = strchr(cut, '-');
 	if (dash == NULL)
 		return sc_err_set(err, -EINVAL,
