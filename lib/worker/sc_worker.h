@@ -21,10 +21,10 @@
 #include <sc_stats.h>
 #include <sc_steer.h>
 
-#define SC_HANDOVER_RING 1024	   /* mbufs, between workers that all have a mirror queue */
+#define SC_HANDOVER_RING 1024      /* mbufs, between workers that all have a mirror queue */
 #define SC_HANDOVER_RING_SOFT 8192 /* mbufs, from a worker that shards a port in software */
-#define SC_RECORD_RING 4096   /* records */
-#define SC_TX_BACKLOG 512     /* frames that wait for a full TX ring, per worker */
+#define SC_RECORD_RING 4096        /* records */
+#define SC_TX_BACKLOG 512          /* frames that wait for a full TX ring, per worker */
 
 enum sc_phase {
 	SC_PHASE_HOLD, /* loops run, mirror queues are not polled yet: neighbours are being resolved */
