@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "oracle.h"
+
+static void
+ledger(struct sim *s)
+{
+	struct sc_ledger_result res;
+
+	if (sc_ledger_check_one(&s->run->stats, &res))
+		return;
+	sim_fail(s, "the ledger does not balance: %s (%lu, %lu)", res.fault[0].equation,
+			(unsigned long)res.fault[0].left, (unsigned long)res.fault[0].right);
+}
+
+void
+oracle_now(struct sim *s)
+{
+	struct sc_err what;
+
+	ledger(s);
+	if (!sc_replay_audit(s->run->engine, &what))
+		sim_fail(s, "audit: %s", what.text);
+}
+
+/* What targets read against what the ledger says was delivered. */
+static void
+delivery(struct sim *s)
+{
+	const struct sc_stats *st = &s->run->stats;
+	uint64_t delivered = st->c[SC_C_BYTES_DELIVERED];
+	uint64_t maybe = st->c[SC_C_BYTES_UNCONFIRMED];
+	uint64_t got = 0, reads = 0;
+
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++) {
+		const struct sim_flow *f = &s->flow[i];
+
+		got += f->nb_got;
+		for (uint64_t k = 0; k < f->script[CLIENT].bytes; k++)
+			reads += f->reads[k];
+	}
+	if (reads != s->target_read)
+		sim_fail(s, "targets received %lu bytes, %lu were found in streams",
+				(unsigned long)s->target_read, (unsigned long)reads);
+	if (reads < delivered || reads > delivered + maybe)
+		sim_fail(s,
+				"targets read %lu bytes; the ledger says %lu delivered, %lu "
+				"unconfirmed",
+				(unsigned long)reads, (unsigned long)delivered,
+				(unsigned long)maybe);
+	if (st->c[SC_C_BYTES_ACCEPTED] > got
+			|| got - st->c[SC_C_BYTES_ACCEPTED]
+					> sc_stats_map_sum(st, SC_M_BYTES_REFUSED))
+		sim_fail(s, "%lu different bytes were offered, %lu accepted, %lu refused",
+				(unsigned long)got, (unsigned long)st->c[SC_C_BYTES_ACCEPTED],
+				(unsigned long)sc_stats_map_sum(st, SC_M_BYTES_REFUSED));
+	s->totals->bytes += got * s->cfg.copies;
+	s->totals->delivered += delivered;
+}
+
+static void
+nothing_left(struct sim *s)
+{
+	static const enum sc_counter gauge[] = {SC_C_FLOWS_EMBRYONIC_NOW, SC_C_FLOWS_LIVE_NOW,
+			SC_C_SESSIONS_LIVE_NOW, SC_C_CONNS_OPEN_NOW, SC_C_BYTES_OOO_NOW,
+			SC_C_BYTES_IN_FLIGHT_NOW, SC_C_BYTES_WAITING_NOW, SC_C_HELD_BYTES_NOW,
+			SC_C_TX_WAITING_NOW};
+
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(gauge); i++)
+		if (s->run->stats.c[gauge[i]] != 0)
+			sim_fail(s, "%s is %lu at the end", sc_counter_name(gauge[i]),
+					(unsigned long)s->run->stats.c[gauge[i]]);
+}
+
+/* Nothing could lose bytes: then nothing may be lost. */
+static void
+complete(struct sim *s)
+{
+	const struct sc_stats *st = &s->run->stats;
+	double fidelity = sc_ledger_fidelity(st);
+	bool may_not_open = has_fault(s, F(P_LOSS) | F(P_RING_FULL));
+	uint64_t got = 0;
+
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
+		got += s->flow[i].nb_got;
+	if (may_not_open && st->m[SC_M_SESSION_ENDED][SC_R_TARGET_UNANSWERED] > 0)
+		return;
+	for (unsigned int r = 1; r < SC_R_COUNT; r++) {
+		if (st->m[SC_M_FLOW_REFUSED][r] > 0 && r != SC_R_NEVER_OPENED)
+			sim_fail(s, "a flow was refused: %s", sc_reason_name(r));
+		if (st->m[SC_M_SESSION_ENDED][r] > 0 && r != SC_R_COMPLETE
+				&& r != SC_R_COMPLETE_OPEN)
+			sim_fail(s,
+					"a session ended %s without a disturbance that could lose "
+					"bytes",
+					sc_reason_name(r));
+	}
+	if (fidelity < 1.0 || st->c[SC_C_BYTES_DELIVERED] != got * s->cfg.copies)
+		sim_fail(s, "fidelity %.6f: %lu of %lu bytes delivered", fidelity,
+				(unsigned long)st->c[SC_C_BYTES_DELIVERED],
+				(unsigned long)(got * s->cfg.copies));
+}
+
+/* Frames sent against what there was to send and to answer. */
+static void
+work(struct sim *s)
+{
+	uint64_t needed = s->returned + (uint64_t)s->nb_frames * s->cfg.copies;
+
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
+		needed += s->flow[i].script[CLIENT].bytes * s->cfg.copies / 256;
+	if (s->sent > 3 * needed + 1000)
+		sim_fail(s, "%lu frames sent where about %lu were needed", (unsigned long)s->sent,
+				(unsigned long)needed);
+}
+
+static void
+early(struct sim *s)
+{
+	bool is_strict = !has_fault(s, SIM_EARLY | F(P_LOSS) | F(P_RING_FULL) | F(P_JITTER))
+			&& s->cfg.gate == SC_REPLAY_GATE_ANSWER;
+
+	if (s->cfg.gate != SC_REPLAY_GATE_ANSWER)
+		return;
+	s->totals->turns += s->turns;
+	s->totals->early += s->early;
+	if (!is_strict)
+		return;
+	s->totals->turns_exact += s->turns;
+	s->totals->early_exact += s->early;
+	if (s->early > 0)
+		sim_fail(s, "%lu of %lu turns began early", (unsigned long)s->early,
+				(unsigned long)s->turns);
+}
+
+void
+oracle_end(struct sim *s)
+{
+	const struct sc_stats *st = &s->run->stats;
+
+	oracle_now(s);
+	nothing_left(s);
+	delivery(s);
+	work(s);
+	early(s);
+	if (!has_fault(s, SIM_LOSSY))
+		complete(s);
+	for (unsigned int r = 0; r < SC_R_COUNT; r++) {
+		s->totals->outcome[r] += st->m[SC_M_SESSION_ENDED][r];
+		s->totals->refused[r] += st->m[SC_M_FLOW_REFUSED][r];
+	}
+	s->totals->frames += s->nb_frames;
+	s->totals->sent += s->sent;
+}
