@@ -82,7 +82,7 @@ devices_set(const struct cfg_row *row, struct sc_config *c, const char *text, st
 		return cfg_refuse(row, text, -ERANGE, "too long", err);
 	if (*count(row, c) == row->hi)
 		return refuse_more(row, err);
-	strcpy(element(row, c, (*count(row, c))++), text);
+	memcpy(element(row, c, (*count(row, c))++), text, strlen(text) + 1);
 	return 0;
 }
 

@@ -100,7 +100,7 @@ text_set(const struct cfg_row *row, struct sc_config *c, const char *text, struc
 		return cfg_refuse(row, text, -EINVAL, "empty", err);
 	if (strlen(text) >= row->size)
 		return cfg_refuse(row, text, -ERANGE, "too long", err);
-	strcpy(cfg_field(row, c), text);
+	memcpy(cfg_field(row, c), text, strlen(text) + 1);
 	return 0;
 }
 
