@@ -59,6 +59,7 @@ struct app {
 	struct sc_capture_stats capture_stats;
 	struct sc_peer_stats peer_stats;
 	struct sc_report_port port[SC_PORTS_MAX + 1];
+	char port_name[SC_PORTS_MAX + 1][64]; /* outlive the box: the report comes after it */
 	unsigned int nb_ports;
 };
 

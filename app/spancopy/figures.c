@@ -69,12 +69,14 @@ app_figures_read(struct app *a, const uint32_t *ticket)
 static void
 read_port(struct app *a, const struct sc_port *p)
 {
+	char *name = a->port_name[a->nb_ports];
 	struct sc_report_port *r = &a->port[a->nb_ports++];
 	struct rte_eth_stats st;
 
 	memset(&st, 0, sizeof(st));
 	rte_eth_stats_get(p->id, &st);
-	r->name = p->name;
+	snprintf(name, sizeof(a->port_name[0]), "%s", p->name);
+	r->name = name;
 	r->role = p->role == SC_PORT_MIRROR ? "mirror" : "test";
 	r->rx = st.ipackets;
 	r->tx = st.opackets;
