@@ -436,12 +436,23 @@ app_boot(struct app *a, struct sc_err *err)
 	return APP_OK;
 }
 
+/* Frames that nobody took before the stop are in no one's hands: back into their pool. */
+static void
+free_handover(struct rte_ring *ring)
+{
+	void *m;
+
+	while (ring != NULL && rte_ring_dequeue(ring, &m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(ring);
+}
+
 static void
 free_rings(struct sc_box *box)
 {
 	for (unsigned int i = 0; i < SC_STEER_WORKERS_MAX; i++) {
 		for (unsigned int k = 0; k < SC_STEER_WORKERS_MAX; k++) {
-			rte_ring_free(box->handover[i][k]);
+			free_handover(box->handover[i][k]);
 			rte_ring_free(box->records[i][k]);
 		}
 	}
