@@ -24,6 +24,7 @@ enum app_exit {
 #define APP_MAX_FLOWS_DEFAULT 65536 /* of --max-flows */
 #define APP_FLOWS_USEFUL 1024       /* a pool for fewer is refused */
 #define APP_WARNINGS_MAX 8
+#define APP_NEIGH_RING 256 /* neighbour frames on their way between intercepts */
 #define APP_CELLS_MAX (SC_STEER_WORKERS_MAX + SC_INTERCEPTS_MAX)
 
 struct app_warning {
@@ -43,7 +44,8 @@ struct app {
 	struct sc_capture *capture;
 	struct sc_peer *peer;
 	struct sc_intercept *intercept[SC_STEER_WORKERS_MAX];
-	unsigned int nb_intercepts; /* of intercept[] */
+	unsigned int nb_intercepts;  /* of intercept[] */
+	struct rte_ring *neigh_ring; /* NULL: one intercept, or a peer inside the process */
 	struct sc_worker *worker[SC_STEER_WORKERS_MAX];
 	struct sc_ilcore *ilcore[SC_INTERCEPTS_MAX];
 	struct sc_stats_cell *cell; /* workers first, then intercept lcores */

@@ -322,12 +322,26 @@ boot_rings(struct app *a, struct sc_err *err)
 	return 0;
 }
 
+/* ARP, ND and echo may come to any queue of the test port; one intercept answers them. */
+static int
+make_neigh_ring(struct app *a, unsigned int nb, struct sc_err *err)
+{
+	if (nb < 2 || a->peer != NULL)
+		return 0;
+	a->neigh_ring = rte_ring_create("neighbours", APP_NEIGH_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	if (a->neigh_ring == NULL)
+		return sc_err_set(err, -ENOMEM, "no memory for the ring of neighbour frames");
+	return 0;
+}
+
 static int
 boot_intercepts(struct app *a, struct sc_err *err)
 {
 	struct sc_box *box = a->box;
 	unsigned int n = box->is_inline ? box->nb_workers : box->nb_intercepts;
 
+	if (make_neigh_ring(a, n, err) < 0)
+		return -ENOMEM;
 	for (unsigned int i = 0; i < n; i++) {
 		struct sc_intercept_cfg ic = {
 				.targets = a->targets,
@@ -341,6 +355,7 @@ boot_intercepts(struct app *a, struct sc_err *err)
 				.vlan_tci = a->cfg.test_vlan,
 				.neighbour_limit = a->cfg.neighbour_limit,
 				.do_neighbours = i == 0 && a->peer == NULL,
+				.neigh_ring = a->neigh_ring,
 		};
 
 		for (unsigned int w = 0; w < box->nb_workers; w++)
@@ -467,6 +482,7 @@ app_shutdown(struct app *a)
 		sc_ilcore_destroy(a->ilcore[i]);
 	for (unsigned int i = 0; i < a->nb_intercepts; i++)
 		sc_intercept_destroy(a->intercept[i]);
+	rte_ring_free(a->neigh_ring);
 	sc_capture_destroy(a->capture);
 	sc_peer_destroy(a->peer);
 	if (a->box != NULL) {

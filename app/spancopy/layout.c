@@ -128,10 +128,12 @@ app_size_pools(struct app *a)
 {
 	uint32_t w = a->cfg.workers, lcores = app_nb_lcores(a) + 1;
 	struct sc_replay_cfg rc;
-	uint32_t queues = w + a->cfg.intercepts + 1;
+	uint32_t nb_rx = a->cfg.intercept_mode == SC_INTERCEPT_INLINE ? w : a->cfg.intercepts;
+	uint32_t queues = w * SC_MAX(a->cfg.nb_mirror, 1u) + nb_rx + 1;
 
 	app_replay_cfg(a, &rc);
 	a->rx_pool_size = queues * DESCRIPTORS + w * sc_replay_max_refs(&rc) + lcores * CACHE * 2
+			+ APP_NEIGH_RING
 			+ (w > 1 ? w * w * SC_HANDOVER_RING + w * SC_HANDOVER_RING_SOFT : 0);
 	if (a->cfg.nb_captures > 0)
 		a->rx_pool_size += w * RING_PORT_SLOTS;
