@@ -58,7 +58,7 @@ measure_rtt(struct sc_flow *f, const struct sc_seg *s)
 {
 	uint32_t us;
 
-	if (f->state == SC_FLOW_EMBRYONIC) {
+	if (f->state == SC_FLOW_EMBRYONIC || (f->rtt_us == 0 && !(f->flags & SC_FLOW_MIDSTREAM))) {
 		f->rtt_us = SC_MAX((uint32_t)s->cap_us - f->syn_us, 1u);
 		return;
 	}
@@ -81,10 +81,8 @@ embryonic_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		return false;
 	}
 	measure_rtt(f, s);
-	if (!(f->flags & SC_FLOW_BASE) && (s->flags & SC_TCP_ACK)) {
-		f->prod_base = s->ack;
-		f->flags |= SC_FLOW_BASE;
-	}
+	if (!(f->flags & SC_FLOW_BASE) && (s->flags & SC_TCP_ACK))
+		flow_set_base(e, fi, s->ack);
 	f->cack = f->turn_ack = f->prod_base;
 	took = accept_segment(e, fi, s);
 	flow_open(e, fi);
@@ -113,6 +111,8 @@ known_frame(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms)
 		return took;
 	default:
 		measure_rtt(f, s);
+		if (!(f->flags & SC_FLOW_BASE) && (s->flags & SC_TCP_ACK))
+			flow_set_base(e, fi, s->ack);
 		took = accept_segment(e, fi, s);
 		if (f->state == SC_FLOW_LIVE)
 			flow_push(e, fi);

@@ -137,6 +137,7 @@ void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint3
 void flow_over(struct sc_replay *e, uint32_t fi);
 uint64_t flow_held_bytes(struct sc_replay *e, const struct sc_flow *f);
 void flow_push(struct sc_replay *e, uint32_t fi);
+void flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base);
 enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
 
 /* join.c */

@@ -285,6 +285,25 @@ flow_supersede(struct sc_replay *e, uint32_t fi)
 		flow_finish(e, fi, SC_R_COMPLETE_OPEN, 0);
 }
 
+/*
+ * Production's first byte is known: ACK numbers and answers are counted from it. What is held came
+ * in the SYN, before any answer; with `open: syn` there may be sessions already.
+ */
+void
+flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	f->prod_base = f->cack = f->turn_ack = base;
+	f->flags |= SC_FLOW_BASE;
+	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+		held_at(e, hi)->ack = base;
+	if (f->state != SC_FLOW_LIVE)
+		return;
+	for (uint32_t si = f->session; si != SC_NONE; si = session_at(e, si)->next_copy)
+		session_at(e, si)->base = base;
+}
+
 /* New held bytes: let every session go on. */
 void
 flow_push(struct sc_replay *e, uint32_t fi)

@@ -2,17 +2,22 @@
 /* production: what the production half of a conversation tells about answers and boundaries. */
 #include "engine.h"
 
+/* Until the client has gone on the last SYN-ACK counts; with `open: syn` the flow may be live. */
 static void
-note_synack(struct sc_flow *f, const struct sc_seg *s)
+note_synack(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
-	if (f->state != SC_FLOW_EMBRYONIC || s->ack != f->isn + 1)
+	struct sc_flow *f = flow_at(e, fi);
+
+	if (f->state != SC_FLOW_EMBRYONIC && (f->flags & (SC_FLOW_BASE | SC_FLOW_MIDSTREAM)))
 		return;
-	f->prod_base = f->prod_nxt = s->seq + 1;
+	if (sc_seq_leq(s->ack, f->isn) || sc_seq_gt(s->ack, f->nxt))
+		return;
+	flow_set_base(e, fi, s->seq + 1);
+	f->prod_nxt = s->seq + 1;
 	f->prod_ack = f->prod_cack = s->ack;
-	f->cack = f->turn_ack = f->prod_base;
 	f->prod_syn_opts = s->opts;
 	f->syn_us = (uint32_t)s->cap_us;
-	f->flags |= SC_FLOW_BASE | SC_FLOW_PROD_SEEN;
+	f->flags |= SC_FLOW_PROD_SEEN;
 }
 
 /* The newest client segment left before it could know of this one: a full-duplex turn. */
@@ -73,7 +78,7 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	C(e, FRAMES_PRODUCTION)++;
 	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
 	if (s->flags & SC_TCP_SYN) {
-		note_synack(f, s);
+		note_synack(e, fi, s);
 		return;
 	}
 	if (s->payload_len > 0)

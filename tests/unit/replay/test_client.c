@@ -103,6 +103,7 @@ data_in_syn(void **state)
 		struct bed *b = bed_new(*state, NULL);
 		struct conv *c = bed_conv(b);
 
+		c->pnxt = 0x90000000; /* no ACK number is "0" seen from here */
 		conv_frame(c, SC_HALF_CLIENT, SC_TCP_SYN, c->cisn, 0, n);
 		c->cnxt = c->cisn + 1 + n;
 		conv_synack(c);

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Bytes the mirror lost: when they are declared so, and where the replay may go on. */
+#include <test_eal.h>
+
+#include "bed.h"
+
+static void
+tune_copies(struct bed *b)
+{
+	b->cfg.copies = 2;
+}
+
+/* The client sends n bytes that the mirror does not show. */
+static void
+lose(struct conv *c, uint32_t n)
+{
+	c->cnxt += n;
+}
+
+/* Reordering is no hole: within 20 ms the missing bytes may come. */
+static void
+late_segment(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_answer(c, 10); /* production has it all */
+	bed_run(b, 15 * BED_MS);
+	bed_silent(b);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, c->cnxt - 150, c->pnxt - 10, 100);
+	conv_expect(c, SC_TCP_ACK, 100);
+	conv_expect(c, SC_TCP_ACK, 50);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 0);
+	bed_run(b, 30 * BED_S);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 0);
+	bed_end(b);
+}
+
+/* As long as production has not acknowledged them, missing bytes are on their way. */
+static void
+not_acknowledged(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	lose(c, 100);
+	conv_say(c, 50);
+	bed_run(b, 9 * BED_S);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 0);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, c->cnxt - 150, c->pnxt, 100);
+	conv_expect(c, SC_TCP_ACK, 100);
+	conv_expect(c, SC_TCP_ACK, 50);
+	bed_end(b);
+}
+
+/*
+ * The session goes on at a proven boundary: the rest of the broken request is skipped, the sequence
+ * offset closes the gap, and the target never sees it.
+ */
+static void
+resumed(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 40);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_answer(c, 300);
+	conv_say(c, 70);
+	bed_silent(b);
+	/* delta: the target has not answered the lost request, and is asked after T0 */
+	bed_run(b, 30 * BED_MS);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 50);
+	bed_run(b, 5 * BED_S);
+	c->shift = 0u - 150;
+	conv_expect(c, SC_TCP_ACK, 70);
+	conv_target_ack(c);
+	conv_target_answer(c, 20);
+	bed_run(b, 50 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_close(c);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 110);
+	bed_end(b);
+}
+
+static void
+resumed_with_copies(void **state)
+{
+	struct bed *b = bed_new(*state, tune_copies);
+	struct conv *c = bed_conv(b), d;
+
+	conv_shake(c);
+	d = *c;
+	conv_take_syn(c);
+	conv_take_syn(&d);
+	conv_target_synack(c);
+	conv_target_synack(&d);
+	bed_forget(b);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_answer(c, 300);
+	conv_say(c, 70);
+	conv_target_answer(c, 300);
+	bed_run(b, 50 * BED_MS);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 100);
+	conv_target_answer(&d, 300);
+	bed_run(b, BED_S);
+	assert_int_equal(COUNT(b, BYTES_IN_FLIGHT_NOW), 140);
+	bed_end(b);
+}
+
+/* No boundary within 10 s: what lies beyond the hole is skipped, and the flow ends. */
+static void
+no_boundary(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 40);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_prod_ack(c);
+	bed_run(b, 9900 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 200 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 50);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	bed_end(b);
+}
+
+/* "The ACK rose" is no boundary: production was still sending when the segment left. */
+static void
+answer_in_flight(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 40);
+	lose(c, 100);
+	conv_answer(c, 300);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, c->cnxt, c->pnxt - 100, 50);
+	bed_run(b, 11 * BED_S);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_end(b);
+}
+
+/* A conversation of which the mirror shows the client half only. */
+static struct conv *
+client_only(struct bed *b)
+{
+	struct conv *c = bed_conv(b);
+
+	conv_syn(c);
+	c->pnxt++;
+	conv_ack(c);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	return c;
+}
+
+static void
+client_only_time(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = client_only(b);
+
+	lose(c, 100);
+	conv_say(c, 50);
+	bed_run(b, 2950 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 100 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	bed_end(b);
+}
+
+static void
+client_only_bytes(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = client_only(b);
+
+	lose(c, 100);
+	for (int i = 0; i < 3; i++)
+		conv_say(c, 20000);
+	bed_run(b, 100 * BED_MS);
+	bed_silent(b);
+	conv_say(c, 5536);
+	bed_run(b, 10 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_end(b);
+}
+
+/* A later segment acknowledges an answer: production had what we miss. */
+static void
+client_only_turn(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = client_only(b);
+
+	lose(c, 100);
+	conv_say(c, 50);
+	bed_run(b, 100 * BED_MS);
+	bed_silent(b);
+	c->pnxt += 500;
+	conv_say(c, 50);
+	bed_run(b, 10 * BED_MS);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 100);
+	bed_run(b, 5 * BED_S); /* the target owes that answer, and nothing asked for it */
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_end(b);
+}
+
+/* The end of the connection decides about an open hole at once. */
+static void
+reset_with_hole(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_open(c);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_rst(c);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_open(d);
+	lose(d, 100);
+	conv_say(d, 50);
+	conv_frame(d, SC_HALF_PRODUCTION, SC_TCP_RST, d->pnxt, 0, 0);
+	conv_expect(d, SC_TCP_FIN | SC_TCP_ACK, 0);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 200);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 100);
+	bed_end(b);
+}
+
+/* A lost FIN's worth: bytes before a FIN are missing, so the FIN is ours. */
+static void
+fin_behind_hole(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	lose(c, 100);
+	conv_fin(c);
+	conv_prod_ack(c);
+	bed_run(b, 10100 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	bed_end(b);
+}
+
+/* Holes in two flows at once, one closes by itself: the list of watched flows stays right. */
+static void
+several_holes(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c[3];
+
+	for (int i = 0; i < 3; i++) {
+		c[i] = bed_conv(b);
+		conv_open(c[i]);
+		lose(c[i], 10);
+		conv_say(c[i], 5);
+		conv_prod_ack(c[i]);
+	}
+	conv_frame(c[1], SC_HALF_CLIENT, SC_TCP_ACK, c[1]->cnxt - 15, c[1]->pnxt, 10);
+	conv_expect(c[1], SC_TCP_ACK, 10);
+	conv_expect(c[1], SC_TCP_ACK, 5);
+	conv_target_ack(c[1]);
+	bed_run(b, 11 * BED_S);
+	conv_expect(c[0], SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_forget(b);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 20);
+	lose(c[1], 10);
+	conv_say(c[1], 5);
+	conv_prod_ack(c[1]);
+	bed_run(b, 11 * BED_S);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 30);
+	bed_end(b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+			BOTH(late_segment),
+			BOTH(not_acknowledged),
+			BOTH(resumed),
+			BOTH(resumed_with_copies),
+			BOTH(no_boundary),
+			BOTH(answer_in_flight),
+			BOTH(client_only_time),
+			BOTH(client_only_bytes),
+			BOTH(client_only_turn),
+			BOTH(reset_with_hole),
+			BOTH(fin_behind_hole),
+			BOTH(several_holes),
+	};
+
+	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
+}
