@@ -164,13 +164,25 @@ pass_by_time(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 	return release(e, s, h, GATE_TIME);
 }
 
+/*
+ * Since when is the target quiet? Not while we owe it an ACK that latency holds back: it may be
+ * waiting for just that to go on.
+ */
+static uint32_t
+quiet_since(const struct sc_replay *e, const struct sc_session *s)
+{
+	if (latency_us(e, s) == 0 || s->acked == s->rcv_nxt)
+		return s->quiet_us;
+	return has_flag(s, SC_SESS_ACK) ? sc_us_later(s->ack_us, e->now) : e->now;
+}
+
 static bool
 pass_longer(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 {
 	uint32_t g = e->learned[s->target].g_us;
 	uint32_t q1 = SC_CLAMP(
 			2 * SC_MAX(h->pause_us, g), (uint32_t)Q1_MIN_US, (uint32_t)Q1_MAX_US);
-	uint32_t due = s->quiet_us + q1;
+	uint32_t due = quiet_since(e, s) + q1;
 
 	if (!has_flag(s, SC_SESS_AT_ZERO)) {
 		s->flags |= SC_SESS_AT_ZERO;
@@ -193,7 +205,7 @@ pass_shorter(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 
 	q2 = SC_CLAMP(q2, e->cfg.gate_quiet_min_us,
 			SC_MAX((uint32_t)Q2_MAX_US, e->cfg.gate_quiet_min_us));
-	due = s->quiet_us + q2;
+	due = quiet_since(e, s) + q2;
 	if (sc_us_is_due(due, e->now))
 		return release_paced(e, s, h, GATE_SHORTER);
 	return wait_until(s, due);
