@@ -296,7 +296,7 @@ void
 on_reset(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
 	struct sc_session *s = session_at(e, si);
-	bool is_delivered = s->una == s->max;
+	bool is_delivered;
 
 	C(e, ANSWER_DUPLICATE) += rec->len;
 	if (rec->seq != s->rcv_nxt) {
@@ -304,6 +304,10 @@ on_reset(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		timer_rearm(e, si);
 		return;
 	}
+	/* A server that aborts says with its RST what it had received until then. */
+	if (is_ack_acceptable(s, rec))
+		ack_process(e, si, rec);
+	is_delivered = s->una == s->max;
 	/* A FIN that the RST crossed or answered: all data had been acknowledged before. */
 	if (s->state == SC_CONN_FIN_ACKED || (s->state == SC_CONN_FIN_SENT && s->una == s->max - 1))
 		is_delivered = true;
