@@ -78,10 +78,13 @@ complete(struct sim *s)
 	const struct sc_stats *st = &s->run->stats;
 	double fidelity = sc_ledger_fidelity(st);
 	bool may_not_open = has_fault(s, F(P_LOSS) | F(P_RING_FULL));
+	bool may_be_full = !s->cfg.is_file && st->m[SC_M_SESSION_ENDED][SC_R_NO_MEMORY] > 0;
 	uint64_t got = 0;
 
 	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
 		got += s->flow[i].nb_got;
+	if (may_be_full && got > HELD_BYTES / 2) /* a live source cannot be asked to wait */
+		return;
 	if (may_not_open && st->m[SC_M_SESSION_ENDED][SC_R_TARGET_UNANSWERED] > 0)
 		return;
 	for (unsigned int r = 1; r < SC_R_COUNT; r++) {

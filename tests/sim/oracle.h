@@ -7,6 +7,8 @@
 
 #include "sim.h"
 
+#define HELD_BYTES (4u << 20)
+
 struct sim_run {
 	struct sc_replay *engine;
 	struct sc_rule rule;

@@ -63,7 +63,7 @@ engine_cfg(struct sim *s, struct sim_run *r, struct sc_replay_cfg *rc)
 			.max_flows = 128,
 			.max_sessions = 384,
 			.max_tombs = 128,
-			.held_bytes = 4 << 20,
+			.held_bytes = HELD_BYTES,
 			.copy_below = 512,
 			.copies = s->cfg.copies,
 			.sample_pct = 100,
