@@ -279,7 +279,7 @@ def killed_then_again(folder, shared):
         live.box.proc.kill()
         live.box.proc.wait()
         live.box = Box(live.net, folder, 'run', ['--mirror', device(0, 'm1')] + test_words(plan) + [
-            '--map', plan.map(80), '--idle', 'sleep', '--workers', '1'])
+            '--map', plan.map(80), '--idle', 'sleep', '--workers', '1'], plan.production)
         live.box.wait_ready()
         live.drive(clients.SMALL, 'second')
         report = live.finish()

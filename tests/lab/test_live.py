@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Live: every request that production logged is in the target's log, alike and in order."""
+import json
 import os
+import time
 from collections import Counter
 
 from kit import clients, pcap, web
-from kit.box import Box, end_faults, mirror_words, report_faults, test_words
+from kit.box import CTL, Box, end_faults, mirror_words, report_faults, test_words
 from kit.compare import differences, key_of
-from kit.net import NO_OFFLOADS, PARTIAL_CHECKSUMS, wait_until
+from kit.net import NO_OFFLOADS, PARTIAL_CHECKSUMS, run, wait_until
 from kit.plan import Plan, whole_lab
-from kit.result import Failed
+from kit.result import Failed, check, check_equal
 
 QUIET_SECONDS = 10
 
@@ -39,7 +41,7 @@ class Live:
     """Both servers, the box between them, and evidence of RSTs on both sides."""
 
     def __init__(self, folder, plan, words, directions=('ingress', 'egress'), route=None,
-                 offloads=tuple(NO_OFFLOADS), is_late=False, start_seconds=0.5):
+                 offloads=tuple(NO_OFFLOADS), is_late=False):
         self.folder, self.plan, self.words = folder, plan, words
         self.status = None
         self.net = whole_lab(plan, directions, offloads)
@@ -57,15 +59,15 @@ class Live:
             self.rst_t = pcap.Recording(self.net, 'target', 't1',
                                         os.path.join(folder, 'rst-target.pcap'), pcap.RST_ONLY)
             if not is_late:
-                self.start_box(start_seconds)
+                self.start_box()
         except BaseException:
             self.net.close()
             raise
 
-    def start_box(self, seconds=0.5):
+    def start_box(self):
         self.box = Box(self.net, self.folder, 'run', mirror_words() + test_words(self.plan) + [
-            '--map', self.plan.map(80), '--idle', 'sleep'] + self.words)
-        self.box.wait_ready(more=seconds)
+            '--map', self.plan.map(80), '--idle', 'sleep'] + self.words, self.plan.production)
+        self.box.wait_ready()
 
     def drive(self, mix, tag='c'):
         return clients.drive(self.net, self.plan, mix, self.content, tag)
@@ -129,8 +131,7 @@ def pool_on_link(folder, shared):
     """A pool inside the test network: nothing is configured on the target."""
     plan = Plan()
     return run_live(folder, plan, ['--workers', '1', '--clients', plan.pool_on_link,
-                                   '--clients-on-link'], with_client=False,
-                    start_seconds=8)  # it looks first whether another host has an address
+                                   '--clients-on-link'], with_client=False)
 
 
 def ipv6(folder, shared):
@@ -200,6 +201,30 @@ def client_resets(folder, shared):
         live.net.close()
 
 
+def control(folder, shared):
+    """spancopyctl asks a running spancopy, and stops it."""
+    plan = Plan()
+    live = Live(folder, plan, ['--workers', '1'], route=plan.client_net)
+    try:
+        live.drive(clients.SMALL)
+        wait_until(lambda: live.target.nb_logged() == live.production.nb_logged(), 10)
+        ctl = [CTL, '--control-dir', live.box.control_dir]
+        time.sleep(2)  # its figures are a second old at most
+        stats = json.loads(run(ctl + ['--json', 'stats']))
+        check_equal(stats['flows']['seen'], len({r.connection for r in live.production.requests()}),
+                    'flows seen, asked while it runs')
+        check(run(ctl + ['status']).strip(), 'no status')
+        check_equal(json.loads(run(ctl + ['--json', 'ledger'])).get('balanced'), True, 'balanced')
+        run(ctl + ['stop'])
+        check_equal(live.box.wait(30), 0, 'status after spancopyctl stop')
+        faults = live.faults(live.finish(), True)
+        if faults:
+            raise Failed('\n'.join(faults))
+        return f'{stats["flows"]["seen"]} flows seen'
+    finally:
+        live.net.close()
+
+
 def lists(requests):
     """Each connection's requests by the first thing its URIs say: the connection's own name."""
     out = {}
@@ -247,4 +272,5 @@ CASES = [
     ('live/copies', copies, 120),
     ('live/client-resets', client_resets, 120),
     ('live/mid-stream', mid_stream, 120),
+    ('live/control', control, 120),
 ]

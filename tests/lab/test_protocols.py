@@ -20,7 +20,7 @@ def run_protocol(folder, kind, talk):
         production = kind(net, 'production', plan.production, os.path.join(folder, 'production'))
         target = kind(net, 'target', plan.target, os.path.join(folder, 'target'))
         box = Box(net, folder, 'run', mirror_words() + test_words(plan) + [
-            '--map', plan.map(kind.port), '--workers', '1', '--idle', 'sleep'])
+            '--map', plan.map(kind.port), '--workers', '1', '--idle', 'sleep'], plan.production)
         box.wait_ready()
         talk(net, plan)
         time.sleep(1)

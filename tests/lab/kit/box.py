@@ -3,14 +3,15 @@
 import json
 import os
 import signal
+import socket
 import subprocess
-import time
 
 from .net import end_process, wait_until
 from .result import Failed, Skipped
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BINARY = os.environ.get('SPANCOPY') or os.path.join(ROOT, 'build/app/spancopy/spancopy')
+CTL = os.path.join(os.path.dirname(BINARY), '../spancopyctl/spancopyctl')
 HUGEPAGES = 1024
 PAGES = '/sys/kernel/mm/hugepages/hugepages-2048kB/'
 
@@ -56,14 +57,17 @@ def test_words(plan):
 class Box:
     """One run of spancopy."""
 
-    def __init__(self, net, folder, command, words):
+    def __init__(self, net, folder, command, words, production=None):
         need_binary()
         need_hugepages()
-        self.net = net
+        self.net, self.production = net, production
         self.report_path = os.path.join(folder, 'report.json')
         self.out_path = os.path.join(folder, 'spancopy.out')
         self.err_path = os.path.join(folder, 'spancopy.err')
         argv = [BINARY, command] + words + ['--report', self.report_path]
+        self.control_dir = os.path.join(folder, 'control')
+        if production:
+            argv += ['--control-dir', self.control_dir]
         with open(os.path.join(folder, 'spancopy.cmd'), 'w', encoding='utf-8') as f:
             f.write(' '.join(argv) + '\n')
         with open(self.out_path, 'wb') as out, open(self.err_path, 'wb') as err:
@@ -84,16 +88,30 @@ class Box:
         with open(self.err_path, encoding='utf-8', errors='replace') as f:
             return f.read()
 
-    def wait_ready(self, seconds=20, more=0.5):
-        """Until it listens to the mirror (the port is promiscuous then), and `more` seconds."""
+    def ask(self, request):
+        """One answer of the control socket, or None while there is none."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+                s.settimeout(5)
+                s.connect(os.path.join(self.control_dir, 'control.sock'))
+                s.sendall(request.encode() + b'\n')
+                with s.makefile('rb') as answer:
+                    return json.loads(answer.readline())
+        except (OSError, ValueError):
+            return None
+
+    def wait_ready(self, seconds=30):
+        """Until it takes what the mirror shows: frames from a client to production are counted."""
         def is_ready():
             if self.proc.poll() is not None:
                 raise Failed(f'spancopy ended at once, status {self.proc.returncode}: '
                              f'{self.text()[-800:]}')
-            return 'PROMISC' in self.net.ip('box', 'link', 'show', 'm1')
-        if not wait_until(is_ready, seconds, 0.1):
-            raise Failed(f'spancopy does not listen after {seconds} s: {self.text()[-800:]}')
-        time.sleep(more)
+            self.net.run('client', ['bash', '-c', f'echo >/dev/udp/{self.production}/9'])
+            stats = self.ask('stats') or {}
+            return stats.get('frames', {}).get('mirror', {}).get('rx', 0) > 0
+        if not wait_until(is_ready, seconds, 0.2):
+            raise Failed(f'spancopy takes nothing from the mirror after {seconds} s: '
+                         f'{self.text()[-800:]}')
 
     def stop(self, seconds=60):
         """Stop it as an operator does; its exit status."""
