@@ -46,25 +46,26 @@ static bool
 read_ends(const struct rte_mbuf *m, uint16_t off, uint16_t ether_type, struct ends *e)
 {
 	const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, off);
-	uint16_t l4;
+	bool is_v4 = ether_type == RTE_ETHER_TYPE_IPV4;
+	uint16_t l4 = is_v4 ? 20 : 40;
 
-	if (ether_type == RTE_ETHER_TYPE_IPV4) {
+	if (!is_v4 && ether_type != RTE_ETHER_TYPE_IPV6)
+		return false;
+	if (off + l4 + 4u > m->data_len)
+		return false;
+	if (is_v4 ? p[0] != 0x45 : p[0] >> 4 != 6)
+		return false;
+	if (is_v4) {
 		const struct rte_ipv4_hdr *ip = (const void *)p;
 
 		sc_addr_from_v4(&e->src, ip->src_addr);
 		sc_addr_from_v4(&e->dst, ip->dst_addr);
 		e->proto = ip->next_proto_id;
-		l4 = sizeof(*ip);
-	} else if (ether_type == RTE_ETHER_TYPE_IPV6) {
+	} else {
 		memcpy(e->src.b, p + 8, 16);
 		memcpy(e->dst.b, p + 24, 16);
 		e->proto = p[6];
-		l4 = 40;
-	} else {
-		return false;
 	}
-	if (off + l4 + 4u > m->data_len)
-		return false;
 	e->icmp_type = p[l4];
 	e->dport = (uint16_t)(p[l4 + 2] << 8 | p[l4 + 3]);
 	return true;

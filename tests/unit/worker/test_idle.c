@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a loop does without work, as far as it shows without sleeping. */
+#include <sys/resource.h>
+
+#include <sc_worker.h>
+
+#include "sc_test.h"
+
+/* How often this process gave the CPU away to wait: nanosleep() does, pause and yield do not. */
+static long
+nb_sleeps(void)
+{
+	struct rusage u;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+	return u.ru_nvcsw;
+}
+
+static void
+test_work_resets(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_BUSY};
+
+	for (unsigned int k = 1; k <= 5; k++) {
+		sc_idle(&i, false, 0);
+		assert_int_equal(i.empty, k);
+	}
+	sc_idle(&i, true, 0);
+	assert_int_equal(i.empty, 0);
+	sc_idle(&i, false, 0);
+	assert_int_equal(i.empty, 1);
+}
+
+static void
+test_busy_never_sleeps(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_BUSY};
+	long before = nb_sleeps();
+
+	for (unsigned int k = 0; k < 5000; k++)
+		sc_idle(&i, false, SC_US_PER_S);
+	assert_int_equal(nb_sleeps(), before);
+	assert_int_equal(i.empty, 5000);
+}
+
+/* AUTO is chosen before the loops start; where it was not, it must not sleep on a NIC. */
+static void
+test_auto_never_sleeps(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_AUTO};
+	long before = nb_sleeps();
+
+	for (unsigned int k = 0; k < 5000; k++)
+		sc_idle(&i, false, SC_US_PER_S);
+	assert_int_equal(nb_sleeps(), before);
+}
+
+/* The first empty rounds only pause, and so do all when a deadline is due. */
+static void
+test_sleep_waits_first(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_SLEEP};
+	long before = nb_sleeps();
+
+	for (unsigned int k = 0; k < 999; k++)
+		sc_idle(&i, false, SC_US_PER_S);
+	for (unsigned int k = 0; k < 1000; k++)
+		sc_idle(&i, false, 0);
+	assert_int_equal(nb_sleeps(), before);
+	sc_idle(&i, true, 0);
+	assert_int_equal(i.empty, 0);
+	for (unsigned int k = 0; k < 999; k++)
+		sc_idle(&i, false, SC_US_PER_S);
+	assert_int_equal(nb_sleeps(), before);
+}
+
+static void
+test_yield_counts(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_YIELD};
+
+	for (unsigned int k = 0; k < 20; k++)
+		sc_idle(&i, false, SC_US_PER_S);
+	assert_int_equal(i.empty, 20);
+	sc_idle(&i, true, SC_US_PER_S);
+	assert_int_equal(i.empty, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(test_work_resets),
+			cmocka_unit_test(test_busy_never_sleeps),
+			cmocka_unit_test(test_auto_never_sleeps),
+			cmocka_unit_test(test_sleep_waits_first),
+			cmocka_unit_test(test_yield_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
