@@ -203,6 +203,7 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	reset_connection(s);
 	s->reopens++;
 	s->iss = h->seq + s->offset - 1;
+	s->una = s->nxt = s->max = s->iss;
 	s->base = h->ack;
 	s->delta = 0u - (h->ack - f->prod_base);
 	if (h->gap != 0)

@@ -199,7 +199,8 @@ old_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 
 	C(e, ANSWER_DUPLICATE) += rec->len;
 	if (rec->len == 0 && !(rec->flags & SC_TCP_FIN) && sc_seq_lt(rec->seq, s->rcv_nxt - 1)
-			&& sc_seq_gt(rec->ack, s->una) && !has_flag(s, SC_SESS_TARGET_FIN))
+			&& sc_seq_gt(rec->seq, s->irs) && sc_seq_gt(rec->ack, s->una)
+			&& !has_flag(s, SC_SESS_TARGET_FIN))
 		resync(e, s, rec->seq);
 	else
 		send_ack(e, si);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What leaves, how much of it, and in which frames. */
+#include <engine.h>
+#include <test_eal.h>
+
+#include "bed.h"
+
+/* The target's MSS less the timestamp option cuts; PSH and URG stay where they belong. */
+static void
+cut_to_mss(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	c->tmss = 500;
+	conv_open(c);
+	conv_say(c, 1000);
+	assert_false(conv_expect(c, SC_TCP_ACK, 488)->seg.flags & SC_TCP_PSH);
+	assert_false(conv_expect(c, SC_TCP_ACK, 488)->seg.flags & SC_TCP_PSH);
+	assert_true(conv_expect(c, SC_TCP_ACK, 24)->seg.flags & SC_TCP_PSH);
+	bed_silent(b);
+	bed_end(b);
+}
+
+/* Never more than the test network's MTU, whatever the target offers (bed.c looks at each). */
+static void
+mtu_limits(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	c->tmss = 8960;
+	conv_open(c);
+	conv_say(c, 3000);
+	conv_expect(c, SC_TCP_ACK, b->v6 ? 1428 : 1448);
+	bed_end(b);
+}
+
+static void
+tiny_mss(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	c->tmss = 1; /* nobody means that: 64 is the least */
+	conv_open(c);
+	conv_say(c, 100);
+	conv_expect(c, SC_TCP_ACK, 52);
+	conv_expect(c, SC_TCP_ACK, 48);
+	bed_end(b);
+}
+
+static void
+urgent(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	struct sent *s;
+
+	conv_open(c);
+	c->urg = 17;
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK | SC_TCP_URG, c->cnxt, c->pnxt, 40);
+	c->cnxt += 40;
+	s = conv_expect(c, SC_TCP_ACK | SC_TCP_URG, 40);
+	assert_int_equal(s->seg.urg, 17);
+	bed_end(b);
+}
+
+/* Ten segments at first; each ACK lets more go. */
+static void
+congestion_window(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	conv_say(c, 1388 * 14);
+	for (int i = 0; i < 10; i++)
+		conv_expect(c, SC_TCP_ACK, 1388);
+	bed_silent(b);
+	conv_record(c, SC_TCP_ACK, c->tnxt, c->tack - 9 * 1388, 0);
+	conv_expect(c, SC_TCP_ACK, 1388);
+	conv_expect(c, SC_TCP_ACK, 1388);
+	bed_silent(b);
+	bed_end(b);
+}
+
+/* The target's window limits, also below one segment, and opens again. */
+static void
+receive_window(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 10; /* 1,280 bytes */
+	conv_target_ack(c);
+	conv_say(c, 2000);
+	conv_expect(c, SC_TCP_ACK, 1280);
+	bed_silent(b);
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_ACK, 720);
+	bed_end(b);
+}
+
+/* RFC 9293 3.8.6.2.1: no small segment only because the window is nearly used up. */
+static void
+no_silly_window(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 11; /* 1,408 bytes: 20 more than a segment */
+	conv_target_ack(c);
+	conv_say(c, 2000);
+	conv_expect(c, SC_TCP_ACK, 1388);
+	bed_silent(b);
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_ACK, 612);
+	bed_end(b);
+}
+
+/* Zero window: asked with an old number, 200 ms and doubling, until it opens. */
+static void
+zero_window(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	uint64_t at = 0, gap = 0;
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	conv_say(c, 500);
+	bed_silent(b);
+	bed_run(b, 199 * BED_MS);
+	bed_silent(b);
+	for (int i = 0; i < 6; i++) {
+		struct sent *s;
+
+		while (b->nb_sent == 0)
+			bed_run(b, 10 * BED_MS);
+		s = conv_expect_at(c, SC_TCP_ACK, c->tack - 1, 0);
+		if (i > 1)
+			assert_in_range(s->at_us - at, 2 * gap - 20 * BED_MS,
+					2 * gap + 20 * BED_MS);
+		gap = s->at_us - at;
+		at = s->at_us;
+		conv_target_ack(c);
+	}
+	assert_int_equal(COUNT(b, PERSIST_PROBES), 6);
+	c->twnd = 512;
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_ACK, 500);
+	bed_silent(b);
+	bed_end(b);
+}
+
+/* No room in the array of frames: later, and complete. */
+static void
+array_full(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	conv_say(c, 5000);
+	conv_fin(c);
+	c->twnd = 512;
+	b->e->nb_tx = SC_REPLAY_TX_MAX; /* as if nobody had taken the frames */
+	{
+		struct sc_record rec = {.client = c->raddr,
+				.port = c->rport,
+				.target = c->target,
+				.seq = c->tnxt,
+				.ack = c->tack,
+				.wnd = 512,
+				.flags = SC_TCP_ACK,
+				.segs = 1};
+
+		sc_replay_records(b->e, &rec, 1, b->now_us);
+	}
+	assert_true(sc_replay_is_tx_full(b->e));
+	b->e->nb_tx = 0;
+	bed_silent(b);
+	bed_run(b, 2 * BED_MS);
+	for (int i = 0; i < 3; i++)
+		conv_expect(c, SC_TCP_ACK, 1388);
+	conv_expect(c, SC_TCP_ACK, 5000 - 3 * 1388);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_silent(b);
+	bed_end(b);
+}
+
+/* No mbuf for a SYN, or for data: later as well. */
+static void
+pool_empty(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct rte_mbuf *all[4096];
+	struct conv *c = bed_conv(b);
+	unsigned int n;
+
+	conv_syn(c);
+	conv_synack(c);
+	b->is_batched = true;
+	conv_ack(c);
+	n = rte_mempool_avail_count(b->cfg.pool);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(b->cfg.pool, all, n), 0);
+	/* the ACK's own mbuf comes back only after the SYN was wanted */
+	bed_flush(b);
+	b->is_batched = false;
+	bed_silent(b);
+	rte_pktmbuf_free_bulk(all, n);
+	bed_run(b, 2 * BED_MS);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	bed_silent(b);
+	bed_end(b);
+}
+
+/* Two copies at different speeds: bytes stay until the slower one has them. */
+static void
+tune_copies(struct bed *b)
+{
+	b->cfg.copies = 2;
+}
+
+static void
+copies_at_two_speeds(void **state)
+{
+	struct bed *b = bed_new(*state, tune_copies);
+	struct conv *c = bed_conv(b), d;
+
+	conv_shake(c);
+	d = *c;
+	conv_take_syn(c);
+	conv_take_syn(&d);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	for (int i = 0; i < 5; i++) {
+		conv_say(c, 100);
+		conv_expect(c, SC_TCP_ACK, 100);
+		conv_target_ack(c);
+	}
+	assert_int_equal(COUNT(b, HELD_BYTES_NOW), 500);
+	assert_int_equal(COUNT(b, BYTES_WAITING_NOW), 500);
+	conv_target_synack(&d);
+	for (int i = 0; i < 5; i++)
+		conv_expect(&d, SC_TCP_ACK, 100);
+	conv_target_ack(&d);
+	assert_int_equal(COUNT(b, HELD_BYTES_NOW), 0);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 1000);
+	bed_end(b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+			BOTH(cut_to_mss),
+			BOTH(mtu_limits),
+			BOTH(tiny_mss),
+			BOTH(urgent),
+			BOTH(congestion_window),
+			BOTH(receive_window),
+			BOTH(no_silly_window),
+			BOTH(zero_window),
+			BOTH(array_full),
+			BOTH(pool_empty),
+			BOTH(copies_at_two_speeds),
+	};
+
+	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
+}
