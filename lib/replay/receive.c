@@ -132,6 +132,7 @@ on_stale(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		return;
 	}
 	s->rto_us = e->now + 1000 + (uint32_t)(s->stale - 1) * 200000;
+	s->sent_us = 0; /* the next SYN is not one sent again */
 	s->flags |= SC_SESS_RTO;
 	timer_rearm(e, si);
 }
@@ -142,6 +143,7 @@ on_synack_again(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
 	C(e, ANSWER_DUPLICATE) += rec->len;
 	send_ack(e, si);
+	session_push(e, si); /* the ACK that latency held back has gone; what waited for it may go */
 }
 
 /* ---- an open connection ---- */
