@@ -34,12 +34,12 @@ static void
 retransmit(struct sim *s, const struct sim_seg *seg)
 {
 	struct sim_seg again = *seg;
-	uint32_t front = sim_draw(s, 500) ? sim_between(s, 0, seg->len - 1) : 0;
-	uint32_t back = SC_MIN((uint32_t)SC_MIN(seg->pos, 500ull),
-			sim_draw(s, 500) ? sim_between(s, 0, 500) : 0);
+	uint32_t front, back;
 
 	if (seg->len == 0 || (seg->flags & SC_TCP_SYN))
 		return;
+	front = sim_draw(s, 500) ? sim_between(s, 0, seg->len - 1) : 0;
+	back = sim_draw(s, 500) ? sim_between(s, 0, (uint32_t)SC_MIN(seg->pos, 500ull)) : 0;
 	if (front == 0 && back > 0) {
 		again.pos -= back;
 		again.seq -= back;
@@ -72,7 +72,8 @@ show(struct sim *s, const struct sim_seg *seg)
 		how |= SIM_FRAME_BAD_CSUM;
 	if (has_fault(s, F(M_VLAN)) && seg->half == CLIENT)
 		how |= SIM_FRAME_VLAN;
-	if (has_fault(s, F(M_REORDER)) && sim_draw(s, rate))
+	/* A SYN behind the first data would make it a mid-stream flow, which may lose bytes. */
+	if (has_fault(s, F(M_REORDER)) && !(seg->flags & SC_TCP_SYN) && sim_draw(s, rate))
 		t += sim_between(s, 1, 15000);
 	put_frame(s, seg, t, how);
 	if (has_fault(s, F(M_DUP)))
