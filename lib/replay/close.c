@@ -126,20 +126,14 @@ session_abort(struct sc_replay *e, uint32_t si, enum sc_reason outcome)
 	session_end(e, si, outcome, has_conn ? SC_R_CLOSED_ABORTED : SC_R_CLOSED_UNOPENED);
 }
 
-/*
- * The target ended the connection with client bytes left. The rest of this turn is skipped; the
- * session goes on with another connection at the first byte of the next turn, if one comes.
- */
+/* A connection is lost: what is left of its turn, then and later, goes with it. */
 void
-session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how)
+session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why)
 {
 	struct sc_session *s = session_at(e, si);
 	struct sc_flow *f = flow_at(e, s->flow);
 	uint32_t hi, next;
 
-	if (s->una != s->max)
-		s->loss = why;
-	conn_close(e, si, how);
 	for (hi = s->cur_una; hi != SC_NONE; hi = next) {
 		struct sc_held *h = held_at(e, hi);
 		uint32_t unsent;
@@ -154,13 +148,28 @@ session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reaso
 		held_release(e, f, hi);
 	}
 	s->cur_una = s->cur_nxt = hi;
+}
+
+/*
+ * The target ended the connection with client bytes left. The rest of this turn is skipped; the
+ * session goes on with another connection at the first byte of the next turn, if one comes.
+ */
+void
+session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (s->una != s->max)
+		s->loss = why;
+	conn_close(e, si, how);
+	session_skip_turn(e, si, why);
 	s->una = s->nxt = s->max;
 	s->state = SC_CONN_BETWEEN;
 	s->flags &= ~(SC_SESS_RTO | SC_SESS_ACK | SC_SESS_GATE | SC_SESS_PERSIST
 			| SC_SESS_RECOVERY);
 	gate_turn_over(e, s);
 	sc_wheel_cancel(&e->t.wheel, si);
-	if (hi != SC_NONE)
+	if (s->cur_nxt != SC_NONE)
 		session_reopen(e, si);
 }
 
@@ -190,6 +199,8 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	if (h->flags & SC_HELD_SYNTH)
 		why = f->reason;
 	if (h->kind != SC_HELD_DATA || s->reopens >= REOPEN_MAX) {
+		if (s->state != SC_CONN_BETWEEN) /* the target's half is closed, ours is not */
+			send_rst(e, si, s->max);
 		session_end(e, si, s->loss != SC_R_NONE ? s->loss : why, SC_R_CLOSED_ABORTED);
 		return;
 	}

@@ -30,7 +30,7 @@ act_syn_again(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		s->flags |= SC_SESS_RTO;
 		return;
 	}
-	if (s->sent_us != 0 && s->stale == 0)
+	if (s->sent_us != 0)
 		s->retries++;
 	if (has_flag(s, SC_SESS_PROBER) && s->retries >= PROBER_SYNS_MAX) {
 		path_unanswered(e, s);

@@ -193,8 +193,10 @@ ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		duplicate_ack(e, si);
 	s->wnd = wnd;
 	s->max_wnd = SC_MAX(s->max_wnd, wnd);
-	if (wnd > 0)
+	if (wnd > 0 && has_flag(s, SC_SESS_PERSIST)) {
 		s->flags &= ~SC_SESS_PERSIST;
+		s->retries = 0; /* those were probes */
+	}
 }
 
 /* ---- timers ---- */

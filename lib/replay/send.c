@@ -341,8 +341,9 @@ push_one(struct sc_replay *e, uint32_t si)
 	struct sc_held *h = held_at(e, s->cur_nxt);
 	bool is_new_turn = h->kind == SC_HELD_DATA && sc_seq_gt(h->ack, s->base);
 
-	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN) && s->una == s->max) {
-		session_reopen(e, si);
+	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN)) {
+		if (s->una == s->max)
+			session_reopen(e, si);
 		return false;
 	}
 	if (!gate_pass(e, si, h) || !push_gap(s, h))
@@ -364,6 +365,7 @@ session_push(struct sc_replay *e, uint32_t si)
 	struct sc_session *s = session_at(e, si);
 
 	if (s->state == SC_CONN_BETWEEN) {
+		session_skip_turn(e, si, SC_R_TARGET_RESET);
 		if (s->cur_nxt != SC_NONE)
 			session_reopen(e, si);
 		return;
