@@ -175,6 +175,5 @@ sc_intercept_tx(struct sc_intercept *ic, struct rte_mbuf **m, uint16_t max)
 		ic->out_head = (ic->out_head + 1) % IC_OUT_MAX;
 	}
 	ic->nb_out -= n;
-	ic->cfg.stats->live.c[SC_C_NEIGH_TX] += n;
 	return n;
 }
