@@ -335,6 +335,8 @@ inline_responses(struct sc_worker *w, uint64_t now_us)
 	k = sc_intercept_tx(w->inline_intercept, m, BURST);
 	if (k > 0)
 		sc_tx_send(&w->neigh_tx, m, k);
+	else
+		sc_tx_flush(&w->neigh_tx);
 	return n;
 }
 
