@@ -183,6 +183,7 @@ reset_connection(struct sc_session *s)
 	s->srtt_us = s->rttvar_us = 0;
 	s->ts_recent = 0;
 	s->rcv_nxt = s->irs = s->acked = 0;
+	s->sent_us = 0;
 	s->turn_rx = 0;
 }
 

@@ -166,6 +166,7 @@ void waiting_drop(struct sc_replay *e, uint32_t fi);
 int session_connect(struct sc_replay *e, uint32_t si);
 void syn_send(struct sc_replay *e, uint32_t si);
 void path_answered(struct sc_replay *e, struct sc_session *s, bool refused);
+void path_heard(struct sc_replay *e, struct sc_session *s);
 void path_unanswered(struct sc_replay *e, struct sc_session *s);
 
 /* tuple.c */

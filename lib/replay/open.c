@@ -40,6 +40,15 @@ path_count_syn(struct sc_replay *e, struct sc_path *p)
 				answers, syns);
 }
 
+static void
+path_prove(struct sc_path *p, struct sc_session *s)
+{
+	if (!has_flag(s, SC_SESS_PROBER))
+		return;
+	atomic_store(&p->state, SC_PATH_OPEN);
+	s->flags &= ~SC_SESS_PROBER;
+}
+
 /* A SYN-ACK or RST to our SYN came to the test port: there is a way back. */
 void
 path_answered(struct sc_replay *e, struct sc_session *s, bool refused)
@@ -49,10 +58,14 @@ path_answered(struct sc_replay *e, struct sc_session *s, bool refused)
 	atomic_fetch_add_explicit(&p->answers, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(
 			refused ? &p->nb_refused : &p->nb_opened, 1, memory_order_relaxed);
-	if (has_flag(s, SC_SESS_PROBER)) {
-		atomic_store(&p->state, SC_PATH_OPEN);
-		s->flags &= ~SC_SESS_PROBER;
-	}
+	path_prove(p, s);
+}
+
+/* So there is when the target speaks of an older connection on our tuple. */
+void
+path_heard(struct sc_replay *e, struct sc_session *s)
+{
+	path_prove(target_of(e, s)->path, s);
 }
 
 void
@@ -108,6 +121,7 @@ syn_send(struct sc_replay *e, uint32_t si)
 	struct sc_session *s = session_at(e, si);
 
 	if (!send_syn(e, si)) {
+		s->retries -= s->retries > 0; /* that try was none */
 		s->rto_us = e->now + RETRY_US;
 		s->flags |= SC_SESS_RTO;
 		return;

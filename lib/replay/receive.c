@@ -125,12 +125,14 @@ on_stale(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 
 	if (rec->ack == s->iss + 1)
 		return;
+	path_heard(e, s);
 	C(e, STALE_RST)++;
 	send_rst(e, si, rec->ack);
 	if (++s->stale > STALE_MAX) {
 		session_end(e, si, SC_R_STALE_TUPLE, SC_R_CLOSED_UNOPENED);
 		return;
 	}
+	s->retries = 0; /* a new SYN, with tries of its own */
 	s->rto_us = e->now + 1000 + (uint32_t)(s->stale - 1) * 200000;
 	s->sent_us = 0; /* the next SYN is not one sent again */
 	s->flags |= SC_SESS_RTO;
