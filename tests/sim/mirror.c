@@ -74,7 +74,7 @@ show(struct sim *s, const struct sim_seg *seg)
 		how |= SIM_FRAME_VLAN;
 	/* A SYN behind the first data would make it a mid-stream flow, which may lose bytes. */
 	if (has_fault(s, F(M_REORDER)) && !(seg->flags & SC_TCP_SYN) && sim_draw(s, rate))
-		t += sim_between(s, 1, 15000);
+		t += sim_draw(s, 700) ? sim_between(s, 1, 300) : sim_between(s, 1, 15000);
 	put_frame(s, seg, t, how);
 	if (has_fault(s, F(M_DUP)))
 		put_frame(s, seg, t + sim_between(s, 0, 2000), how);

@@ -262,6 +262,7 @@ tx_run(struct sim *s)
 	bool is_slow = has_fault(s, F(P_TX_SLOW));
 	uint16_t n, max = is_slow ? 4 : 64;
 
+	r->stats.c[SC_C_TX_WAITING_NOW] = sc_replay_tx_waiting(r->engine);
 	if (r->tx_us > s->now_us)
 		return;
 	while ((n = sc_replay_tx(r->engine, m, max)) > 0) {
@@ -300,6 +301,23 @@ engine_time(struct sim *s)
 	}
 	if (r->engine_us <= s->now_us || r->drained_us == s->now_us)
 		sc_replay_timers(r->engine, s->now_us);
+}
+
+/* For the timeline: what has ended in this round, and how. */
+static void
+trace_ends(struct sim *s, const struct sc_stats *before)
+{
+	static const enum sc_map map[] = {SC_M_FLOW_REFUSED, SC_M_SESSION_REFUSED,
+			SC_M_SESSION_ENDED, SC_M_CONN_CLOSED, SC_M_BYTES_REFUSED,
+			SC_M_BYTES_SKIPPED, SC_M_BYTES_ABANDONED};
+
+	for (unsigned int k = 0; k < SC_ARRAY_SIZE(map); k++)
+		for (unsigned int r = 0; r < SC_R_COUNT; r++)
+			if (s->run->stats.m[map[k]][r] != before->m[map[k]][r])
+				sim_trace(s, "  ledger: %s %s + %ld", sc_map_name(map[k]),
+						sc_reason_name(r),
+						(long)(s->run->stats.m[map[k]][r]
+								- before->m[map[k]][r]));
 }
 
 static void
@@ -352,12 +370,18 @@ run_schedule(struct sim *s)
 		r->drain_us = s->now_us;
 	while (!is_over(s) && s->failure[0] == '\0') {
 		uint64_t at = next_event(s);
+		struct sc_stats before;
+
+		if (s->trace != NULL)
+			before = r->stats;
 
 		stuck = at == s->now_us ? stuck + 1 : 0;
 		if (stuck > 100000)
 			sim_fail(s, "virtual time stands still");
 		s->now_us = at;
 		round_of(s);
+		if (s->trace != NULL)
+			trace_ends(s, &before);
 		if (sc_rng_below(&r->audit_rng, 400) == 0)
 			oracle_now(s);
 	}

@@ -12,6 +12,7 @@
 #define WINDOW_FIRST 14600u
 #define WINDOW_MAX 300000u
 #define NEVER UINT64_MAX
+#define SEGMENT_US 12 /* on a wire of 1 Gbit/s */
 
 /* A segment on its way. */
 struct transit {
@@ -27,6 +28,7 @@ struct end {
 	uint64_t read;                 /* positions of the other half */
 	uint64_t ready_us;             /* when its next step acts; NEVER: not yet known */
 	uint64_t ack_us;               /* delayed ACK */
+	uint64_t wire_us;              /* when its last segment has left */
 	uint32_t window, unacked;
 	uint32_t step, ts_recent;
 	bool fin_written, fin_sent;
@@ -55,11 +57,12 @@ capture(struct talk *t, unsigned int half, uint8_t flags, uint32_t seq, uint32_t
 	struct end *e = &t->end[half];
 	struct sim_seg *seg;
 
+	e->wire_us = SC_MAX(t->now_us, e->wire_us + (len > 0 ? SEGMENT_US : 0));
 	f->seg = sim_grow(f->seg, &f->room_seg, f->nb_seg + 1, sizeof(*f->seg));
 	seg = &f->seg[f->nb_seg++];
 	*seg = (struct sim_seg){
 			/* The mirror stands at the server. */
-			.t_us = t->now_us + (half == CLIENT ? f->owd_us : 0),
+			.t_us = e->wire_us + (half == CLIENT ? f->owd_us : 0),
 			.len = len,
 			.seq = seq,
 			.ack = flags & SC_TCP_ACK ? f->isn[!half] + 1 + (uint32_t)e->read : 0,
@@ -85,7 +88,7 @@ transmit(struct talk *t, unsigned int half, uint8_t flags, uint32_t len)
 	e->ack_us = NEVER;
 	peer->queue = sim_grow(peer->queue, &peer->room, peer->tail + 1, sizeof(*peer->queue));
 	peer->queue[peer->tail++] = (struct transit){
-			.t_us = t->now_us + t->f->owd_us,
+			.t_us = e->wire_us + t->f->owd_us,
 			.end = e->sent,
 			.ack = e->read,
 			.tsval = tsval(t->now_us),
