@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The server behind the TCP connection: production, as far as the captures know it. A segment of
- * production's answer may go out once the client bytes that production had when it sent it are here.
+ * its answer may go out once the client bytes that production had when it sent it are here.
  */
 #include <errno.h>
 #include <string.h>

@@ -22,20 +22,21 @@ struct sc_impair {
 	double loss_pct, dup_pct, reorder_pct;
 	uint32_t delay_us, jitter_us;
 	uint32_t window; /* advertised receive window limit in bytes; 0: 65,535 */
-	char rules[256]; /* one-shot rules, e.g. "drop:synack:1,drop:fin:2,drop:data:5,zerowin:20000:300" */
+	char rules[256]; /* one-shot rules: "drop:synack:1,drop:fin:2,zerowin:20000:300" */
 };
 
 /*
- * "loss=1,dup=0.5,reorder=2,delay=2ms,jitter=1ms,window=4096,drop:data:5,..." -> *im. -EINVAL and a
- * sentence naming the word and what would be right.
+ * "loss=1,dup=0.5,reorder=2,delay=2ms,jitter=1ms,window=4096,drop:data:5,..." -> *im. -EINVAL and
+ * a sentence naming the word and what would be right.
  *
  * One-shot rules apply to each connection once; up to 16 of a sort.
  * drop:KIND:N drops its N-th frame of a kind: rst, syn (the client's), synack, fin (with or without
  * payload), data (client payload), answer (our payload), ack (neither payload nor another flag). A
- * frame is of the first kind that fits; rst, fin and ack count both directions together, and what is
- * sent again counts again.
- * zerowin:BYTES:MS closes the peer's window behind BYTES client bytes for MS milliseconds. The right
- * edge never moves left, so it is not promised before; the time runs from where no full segment fits.
+ * frame is of the first kind that fits; rst, fin and ack count both directions together, and what
+ * is sent again counts again.
+ * zerowin:BYTES:MS closes the peer's window behind BYTES client bytes for MS milliseconds. The
+ * right edge never moves left, so what lies behind is not promised before either; the time runs
+ * from where no full segment fits.
  */
 int sc_impair_parse(const char *text, struct sc_impair *im, struct sc_err *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Segments to the client: built anew each time they are sent, their payload read from the capture. */
+/* Segments to the client: built anew each time, their payload read from the capture. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A record of a capture, parsed where the reader holds it: mbufs without a pool around its bytes. */
+/* A record of a capture, parsed in place: mbufs of no pool around its bytes. */
 #include <string.h>
 
 #include "index.h"

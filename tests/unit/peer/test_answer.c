@@ -86,7 +86,7 @@ test_turns(void **state)
 	bed_close(&b);
 }
 
-/* The second request comes without the first answer having been sent: nothing hangs, it is counted. */
+/* The second request comes before the first answer was sent: nothing hangs, it is counted. */
 static void
 test_early(void **state)
 {
