@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 #include "app.h"
@@ -241,13 +242,13 @@ app_report_in(struct app *a, struct sc_report_in *in)
 {
 	static const char *warning[APP_WARNINGS_MAX];
 	static struct sc_report_pair pair[16];
+	uint64_t end_us = a->end_us != 0 ? a->end_us : sc_clock_us(&a->clock, rte_rdtsc());
 
 	memset(in, 0, sizeof(*in));
 	in->command = a->cmd == SC_CMD_RUN ? "run" : "replay";
 	in->sum = &a->sum;
 	in->ledger = &a->ledger;
-	in->duration_s = a->end_us > a->start_us ? (double)(a->end_us - a->start_us) / SC_US_PER_S
-						 : 0;
+	in->duration_s = (double)(end_us - a->start_us) / SC_US_PER_S;
 	in->port = a->port;
 	in->nb_ports = a->nb_ports;
 	in->production_us = &a->hist_production;
