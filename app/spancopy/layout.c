@@ -133,7 +133,7 @@ app_size_pools(struct app *a)
 
 	app_replay_cfg(a, &rc);
 	a->rx_pool_size = queues * DESCRIPTORS + w * sc_replay_max_refs(&rc) + lcores * CACHE * 2
-			+ APP_NEIGH_RING
+			+ APP_NEIGH_RING + w * SC_FRAGMENTS_MAX
 			+ (w > 1 ? w * w * SC_HANDOVER_RING + w * SC_HANDOVER_RING_SOFT : 0);
 	if (a->cfg.nb_captures > 0)
 		a->rx_pool_size += w * RING_PORT_SLOTS;

@@ -235,6 +235,22 @@ sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 	return r == SC_R_NONE ? packet_parse_tcp(m, &l4, seg) : r;
 }
 
+unsigned int
+sc_packet_find_ip(struct rte_mbuf *m, enum sc_link link, uint32_t *off)
+{
+	uint16_t nb_vlan;
+	struct place at;
+
+	if (parse_link(m, link, &at, &nb_vlan) != SC_R_NONE)
+		return 0;
+	*off = at.off;
+	if (at.type == RTE_ETHER_TYPE_IPV4 && at.off + IPV4_HDR_MIN <= rte_pktmbuf_pkt_len(m))
+		return 4;
+	if (at.type == RTE_ETHER_TYPE_IPV6 && at.off + IPV6_HDR <= rte_pktmbuf_pkt_len(m))
+		return 6;
+	return 0;
+}
+
 void
 sc_packet_copy_payload(const struct sc_seg *seg, uint32_t off, uint32_t len, void *dst)
 {

@@ -86,6 +86,12 @@ struct sc_seg {
  */
 enum sc_reason sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg);
 
+/*
+ * Where the IP header begins: *off bytes from the start of the frame, behind link header and tags.
+ * Returns its version, 4 or 6, by the link layer's word; 0: no IP, or no whole fixed header.
+ */
+unsigned int sc_packet_find_ip(struct rte_mbuf *m, enum sc_link link, uint32_t *off);
+
 /* Copy `len` payload bytes from payload offset `off` of the segment to dst; all must lie inside. */
 void sc_packet_copy_payload(const struct sc_seg *seg, uint32_t off, uint32_t len, void *dst);
 

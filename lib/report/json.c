@@ -81,6 +81,8 @@ static const struct row rows[] = {
 	C("frames.mirror", "client", FRAMES_CLIENT),
 	C("frames.mirror", "production", FRAMES_PRODUCTION),
 	C("frames.mirror", "duplicate", FRAMES_DUPLICATE),
+	C("frames.mirror", "fragments_merged", FRAGMENTS_MERGED),
+	C("frames.mirror", "fragments", FRAGMENTS_NOW),
 	C("frames.mirror", "csum_partial", CSUM_PARTIAL),
 	C("frames.mirror", "misrouted", MISROUTED),
 	C("frames.mirror", "handed_in", HANDED_IN),

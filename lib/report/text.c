@@ -80,6 +80,8 @@ static const struct line lines[] = {
 	C(1, "client", FRAMES_CLIENT, ALWAYS),
 	C(1, "production", FRAMES_PRODUCTION, ALWAYS),
 	C(1, "duplicate", FRAMES_DUPLICATE, IF_ANY),
+	C(1, "fragments put together", FRAGMENTS_MERGED, IF_ANY),
+	C(1, "fragments that wait", FRAGMENTS_NOW, IF_ANY),
 	C(1, "partial checksum", CSUM_PARTIAL, IF_VERBOSE),
 	C(1, "misrouted", MISROUTED, IF_ANY),
 	C(1, "handed over", HANDED_OUT, IF_VERBOSE),

@@ -45,7 +45,7 @@ static const struct equation equations[] = {
 	{"frames", false,
 		{C(MIRROR_POLLED), C(HANDED_IN)},
 		{C(HANDED_OUT), C(HANDOVER_FULL), M(FRAME_REFUSED), C(FRAMES_CLIENT),
-			C(FRAMES_PRODUCTION)}},
+			C(FRAMES_PRODUCTION), C(FRAGMENTS_MERGED), C(FRAGMENTS_NOW)}},
 	{"flows", false,
 		{C(FLOWS_SEEN)},
 		{M(FLOW_REFUSED), C(FLOWS_EMBRYONIC_NOW), C(FLOWS_ADMITTED)}},

@@ -24,6 +24,7 @@
 #define SC_HANDOVER_RING 1024      /* mbufs, between workers that all have a mirror queue */
 #define SC_HANDOVER_RING_SOFT 8192 /* mbufs, from a worker that shards a port in software */
 #define SC_RECORD_RING 4096        /* records */
+#define SC_FRAGMENTS_MAX 1024      /* mbufs that wait for the rest of their packet, per worker */
 #define SC_TX_BACKLOG 512          /* frames that wait for a full TX ring, per worker */
 
 enum sc_phase {

@@ -10,6 +10,8 @@
 
 #include <sc_worker.h>
 
+#include "frag.h"
+
 #define BURST 32
 #define RECORDS 64
 #define L2_REFRESH_US 1000
@@ -19,6 +21,7 @@ struct sc_worker {
 	struct sc_box *box;
 	uint16_t index;
 	struct sc_replay *engine;
+	struct frags *frags;
 	struct sc_intercept *inline_intercept;
 	struct sc_tx tx, neigh_tx;
 	struct sc_idler idler;
@@ -81,12 +84,16 @@ sc_worker_create(const struct sc_worker_cfg *cfg, struct sc_err *err)
 	rc.nb_targets = box->targets->nb;
 	rc.stats = &w->stats->live;
 	rc.now_us = sc_clock_us(box->clock, rte_rdtsc());
-	w->engine = sc_replay_create(&rc, err);
-	if (w->engine == NULL) {
-		free(w);
-		return NULL;
-	}
-	return w;
+	w->frags = frags_create(rc.stats);
+	if (w->frags == NULL)
+		sc_err_set(err, -ENOMEM, "no memory for the table of IP fragments");
+	else
+		w->engine = sc_replay_create(&rc, err);
+	if (w->engine != NULL)
+		return w;
+	frags_destroy(w->frags);
+	free(w);
+	return NULL;
 }
 
 void
@@ -95,6 +102,7 @@ sc_worker_destroy(struct sc_worker *w)
 	if (w == NULL)
 		return;
 	sc_replay_destroy(w->engine);
+	frags_destroy(w->frags);
 	free(w);
 }
 
@@ -135,7 +143,10 @@ is_own_mac(const struct sc_worker *w, const struct rte_mbuf *m)
 					|| memcmp(p + 6, w->box->test.mac, 6) == 0);
 }
 
-/* Parse and classify one frame; true when it belongs into the batch. Otherwise it is gone. */
+/*
+ * Parse and classify one frame; true when it belongs into the batch, as the mbuf in *ms: fragments
+ * come back as one chain. Otherwise it is gone, or held as a fragment.
+ */
 static bool
 take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		struct sc_mirror_seg *ms, uint64_t now_us)
@@ -148,6 +159,12 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		return false;
 	}
 	r = sc_packet_parse(m, link, &ms->seg);
+	if (r == SC_R_IP_FRAGMENT) {
+		m = frags_take(w->frags, m, link, now_us);
+		if (m == NULL)
+			return false;
+		r = sc_packet_parse(m, link, &ms->seg);
+	}
 	if (r == SC_R_NONE)
 		r = sc_replay_classify(w->engine, ms);
 	if (r != SC_R_NONE) {
@@ -197,7 +214,7 @@ mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **
 			continue;
 		}
 		w->stats->live.c[SC_C_MISROUTED]++;
-		hand_over(w, m[i], owner);
+		hand_over(w, ms->seg.mbuf, owner);
 	}
 	sc_replay_mirror(w->engine, b.ms, b.n, now_us);
 }
@@ -388,6 +405,7 @@ sc_worker_stop(struct sc_worker *w)
 	struct rte_mbuf *m[64];
 	uint16_t n;
 
+	frags_drop(w->frags);
 	sc_replay_stop(w->engine, sc_clock_us(w->box->clock, rte_rdtsc()));
 	transmit(w);
 	sc_tx_abandon(&w->tx);
@@ -420,6 +438,7 @@ sc_worker_poll(struct sc_worker *w)
 	uint32_t done = 0;
 
 	refresh_l2(w, now_us);
+	frags_expire(w->frags, now_us);
 	if (w->inline_intercept != NULL)
 		done += inline_responses(w, now_us);
 	if (w->tx.nb_backlog == 0 && !sc_replay_is_tx_full(w->engine)) {

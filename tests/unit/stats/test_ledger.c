@@ -22,6 +22,8 @@ static const struct row counter_rows[] = {
 		{SC_C_HANDOVER_FULL, {"frames"}},
 		{SC_C_FRAMES_CLIENT, {"frames"}},
 		{SC_C_FRAMES_PRODUCTION, {"frames"}},
+		{SC_C_FRAGMENTS_MERGED, {"frames"}},
+		{SC_C_FRAGMENTS_NOW, {"frames"}},
 		{SC_C_FLOWS_SEEN, {"flows"}},
 		{SC_C_FLOWS_EMBRYONIC_NOW, {"flows"}},
 		{SC_C_FLOWS_ADMITTED, {"flows", "admitted flows"}},
@@ -92,7 +94,8 @@ fill_balanced(struct sc_stats *s)
 	s->c[SC_C_HANDED_OUT] = s->c[SC_C_HANDED_IN] + 5;
 	s->c[SC_C_MIRROR_POLLED] = s->c[SC_C_HANDED_OUT] + s->c[SC_C_HANDOVER_FULL]
 			+ sc_stats_map_sum(s, SC_M_FRAME_REFUSED) + s->c[SC_C_FRAMES_CLIENT]
-			+ s->c[SC_C_FRAMES_PRODUCTION] - s->c[SC_C_HANDED_IN];
+			+ s->c[SC_C_FRAMES_PRODUCTION] + s->c[SC_C_FRAGMENTS_MERGED]
+			+ s->c[SC_C_FRAGMENTS_NOW] - s->c[SC_C_HANDED_IN];
 	s->c[SC_C_FLOWS_ADMITTED] =
 			sc_stats_map_sum(s, SC_M_FLOW_ENDED) + s->c[SC_C_FLOWS_LIVE_NOW];
 	s->c[SC_C_FLOWS_SEEN] = sc_stats_map_sum(s, SC_M_FLOW_REFUSED)
