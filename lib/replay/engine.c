@@ -306,13 +306,12 @@ sc_replay_timers(struct sc_replay *e, uint64_t now_us)
 uint64_t
 sc_replay_next(const struct sc_replay *e, uint64_t now_us)
 {
-	uint64_t us = sc_wheel_next(&e->t.wheel, now_us);
+	/* Asked for in every idle round: the wheel is searched no further than housekeeping. */
+	uint64_t within = e->housekeep_us > now_us ? e->housekeep_us - now_us : SC_US_PER_S;
 
 	if (e->is_draining && e->drain_cursor < e->cfg.max_flows)
 		return 0;
-	if (e->housekeep_us > now_us)
-		us = SC_MIN(us, e->housekeep_us - now_us);
-	return us;
+	return sc_wheel_next_within(&e->t.wheel, now_us, within);
 }
 
 /* ---- frames out ---- */

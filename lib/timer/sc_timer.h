@@ -62,6 +62,8 @@ bool sc_wheel_is_armed(const struct sc_wheel *w, uint32_t i);
 uint32_t sc_wheel_expire(struct sc_wheel *w, uint64_t now_us, uint32_t *due, uint32_t max);
 /* Microseconds from now_us until the next slot with a node, at most the horizon; 0 if due. */
 uint64_t sc_wheel_next(const struct sc_wheel *w, uint64_t now_us);
+/* The same, at most within_us: slots beyond are not looked at. */
+uint64_t sc_wheel_next_within(const struct sc_wheel *w, uint64_t now_us, uint64_t within_us);
 /* Is every node in the slot that its position says, and are the lists sound? For tests. */
 bool sc_wheel_validate(const struct sc_wheel *w);
 

@@ -165,20 +165,25 @@ sc_wheel_expire(struct sc_wheel *w, uint64_t now_us, uint32_t *due, uint32_t max
 }
 
 uint64_t
-sc_wheel_next(const struct sc_wheel *w, uint64_t now_us)
+sc_wheel_next_within(const struct sc_wheel *w, uint64_t now_us, uint64_t within_us)
 {
-	const uint64_t horizon_us = (uint64_t)SC_WHEEL_SLOTS << SC_WHEEL_TICK_SHIFT;
+	uint64_t tick = w->tick + 1, end = ((now_us + within_us) >> SC_WHEEL_TICK_SHIFT) + 1;
 	uint64_t at_us;
-	uint32_t ahead = 1;
 
 	if (w->nb_queued == 0)
-		return horizon_us;
+		return within_us;
 	if (w->head[CURRENT] != SC_TIMER_NONE)
 		return 0;
-	while (w->head[(w->tick + ahead) & SLOT_MASK] == SC_TIMER_NONE)
-		ahead++;
-	at_us = (w->tick + ahead) << SC_WHEEL_TICK_SHIFT;
-	return at_us <= now_us ? 0 : SC_MIN(at_us - now_us, horizon_us);
+	while (tick < end && w->head[tick & SLOT_MASK] == SC_TIMER_NONE)
+		tick++;
+	at_us = tick << SC_WHEEL_TICK_SHIFT;
+	return at_us <= now_us ? 0 : SC_MIN(at_us - now_us, within_us);
+}
+
+uint64_t
+sc_wheel_next(const struct sc_wheel *w, uint64_t now_us)
+{
+	return sc_wheel_next_within(w, now_us, (uint64_t)SC_WHEEL_SLOTS << SC_WHEEL_TICK_SHIFT);
 }
 
 /* May node n stand in a list that the wheel comes to at tick `visit`? */
