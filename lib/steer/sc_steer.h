@@ -107,6 +107,16 @@ uint64_t sc_tuples_count(const struct sc_tuples *t); /* all tuples, free and tak
 int sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_tuple *out);
 void sc_tuples_put(struct sc_tuples *t, uint32_t slot, uint64_t now_us, uint32_t last_seq,
 		bool had_ts);
+/* What a later sc_tuples_take() can hope for. */
+struct sc_tuples_outlook {
+	uint32_t ready;  /* tuples that could be taken at now_us, as far as `want` were asked for */
+	bool is_resting; /* fewer than `want`, but another one is free and has to rest */
+	uint32_t taken;  /* tuples that sessions hold */
+};
+
+/* O(want); nothing changes. */
+void sc_tuples_look(const struct sc_tuples *t, uint32_t want, uint64_t now_us,
+		struct sc_tuples_outlook *out);
 /* The session that holds (addr_idx, port), or SC_TUPLE_FREE. */
 uint32_t sc_tuples_find(const struct sc_tuples *t, uint32_t addr_idx, uint16_t port);
 

@@ -37,6 +37,7 @@ struct sc_tuples {
 	uint32_t nb_addrs;
 	uint32_t nb_folds; /* |F_w| */
 	uint32_t head, tail;
+	uint32_t nb_taken;
 	uint64_t count; /* tuples that can be handed out: slots less those of ports below 1024 */
 	uint8_t worker;
 };
@@ -150,6 +151,14 @@ sc_tuples_count(const struct sc_tuples *t)
 	return t->count;
 }
 
+/* Oldest first: when this one has to rest, so have all behind it. */
+static bool
+has_to_rest(const struct slot *s, uint64_t now_us)
+{
+	return (s->stamp & STAMP_USED) != 0
+			&& now_us < (s->stamp >> STAMP_SHIFT) + SC_TUPLE_REST_US;
+}
+
 int
 sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_tuple *out)
 {
@@ -160,8 +169,7 @@ sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_t
 	if (slot == NO_SLOT)
 		return -EAGAIN;
 	s = &t->slots[slot];
-	/* Oldest first: when this one has to rest, so have all others. */
-	if ((s->stamp & STAMP_USED) && now_us < (s->stamp >> STAMP_SHIFT) + SC_TUPLE_REST_US)
+	if (has_to_rest(s, now_us))
 		return -EAGAIN;
 	addr = slot / t->nb_folds;
 	rank = slot - addr * t->nb_folds;
@@ -173,6 +181,7 @@ sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_t
 			.had_ts = (s->stamp & STAMP_TS) != 0};
 	t->head = s->link;
 	*s = (struct slot){.stamp = STAMP_TAKEN, .link = owner};
+	t->nb_taken++;
 	return 0;
 }
 
@@ -184,7 +193,24 @@ sc_tuples_put(struct sc_tuples *t, uint32_t slot, uint64_t now_us, uint32_t last
 	assert(slot / t->nb_folds < t->nb_addrs && s->stamp == STAMP_TAKEN);
 	s->stamp = now_us << STAMP_SHIFT | (had_ts ? STAMP_TS : 0) | STAMP_USED;
 	s->last_seq = last_seq;
+	t->nb_taken--;
 	append(t, slot);
+}
+
+void
+sc_tuples_look(const struct sc_tuples *t, uint32_t want, uint64_t now_us,
+		struct sc_tuples_outlook *out)
+{
+	uint32_t slot = t->head;
+
+	*out = (struct sc_tuples_outlook){.taken = t->nb_taken};
+	while (slot != NO_SLOT && out->ready < want && !out->is_resting) {
+		if (has_to_rest(&t->slots[slot], now_us))
+			out->is_resting = true;
+		else
+			out->ready++;
+		slot = t->slots[slot].link;
+	}
 }
 
 uint32_t

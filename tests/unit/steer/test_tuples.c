@@ -169,6 +169,37 @@ test_rest_of_two_seconds(void **state)
 
 /* Virtual time may begin at 0, and last_seq may be 0: "used" is not told by either. */
 static void
+test_outlook(void **state)
+{
+	struct sc_tuples *t = create(16, 65536, 3, 1);
+	uint32_t all = (uint32_t)sc_tuples_count(t);
+	struct sc_tuples_outlook o;
+	struct sc_tuple tuple;
+
+	sc_tuples_look(t, 7, NOW_US, &o);
+	assert_int_equal(o.ready, 7);
+	assert_int_equal(o.taken, 0);
+	assert_false(o.is_resting);
+	for (uint32_t i = 0; i < all - 2; i++)
+		assert_int_equal(sc_tuples_take(t, i, NOW_US, &tuple), 0);
+	sc_tuples_look(t, 7, NOW_US, &o);
+	assert_int_equal(o.ready, 2);
+	assert_int_equal(o.taken, all - 2);
+	assert_false(o.is_resting);
+	sc_tuples_put(t, tuple.slot, NOW_US, 1, true);
+	sc_tuples_look(t, 7, NOW_US, &o);
+	assert_int_equal(o.ready, 2);
+	assert_int_equal(o.taken, all - 3);
+	assert_true(o.is_resting);
+	sc_tuples_look(t, 2, NOW_US, &o);
+	assert_false(o.is_resting);
+	sc_tuples_look(t, 7, NOW_US + SC_TUPLE_REST_US, &o);
+	assert_int_equal(o.ready, 3);
+	assert_false(o.is_resting);
+	destroy(t);
+}
+
+static void
 test_rest_at_time_zero(void **state)
 {
 	struct sc_tuples *t = create(16, 64, 3, 1);
@@ -351,6 +382,7 @@ main(void)
 			cmocka_unit_test(test_ipv6_tuples_come_home),
 			cmocka_unit_test(test_addresses_share_the_load_from_the_start),
 			cmocka_unit_test(test_rest_of_two_seconds),
+			cmocka_unit_test(test_outlook),
 			cmocka_unit_test(test_rest_at_time_zero),
 			cmocka_unit_test(test_random_use_against_a_model),
 			cmocka_unit_test(test_find_of_strangers),
