@@ -285,7 +285,8 @@ target_watch(struct sim *s, const struct sc_seg *seg)
 		return;
 	if (c->was_reset && !is_syn && (seg->payload_len > 0 || (seg->flags & SC_TCP_FIN)))
 		sim_fail(s, "data or FIN on port %u after a RST", seg->sport);
-	if (seg->flags & SC_TCP_RST)
+	/* Without ACK it is meant for an older connection, met while this one is opened. */
+	if ((seg->flags & (SC_TCP_RST | SC_TCP_ACK)) == (SC_TCP_RST | SC_TCP_ACK))
 		c->was_reset = true;
 	if (is_syn)
 		c->was_reset = false;

@@ -155,8 +155,10 @@ void
 app_run(struct sim *s, struct tconn *c)
 {
 	if (c->flow == NULL || c->state < T_ESTABLISHED || c->is_silent || c->has_ended
-			|| strike(s, c))
+			|| strike(s, c)) {
+		c->ready_us = NEVER;
 		return;
+	}
 	while (c->state >= T_ESTABLISHED && !c->has_ended) {
 		const struct sim_script *p = &c->flow->script[SERVER];
 
