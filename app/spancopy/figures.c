@@ -87,37 +87,17 @@ read_port(struct app *a, const struct sc_port *p)
 	r->has_imissed = p->has_imissed;
 }
 
+/* To the log; the report has a part of its own for it. */
 static void
-warn_of_mirror(struct app *a)
+log_health(struct app *a)
 {
-	const uint64_t *c = a->sum.c;
-	uint64_t polled = c[SC_C_MIRROR_POLLED];
-	uint64_t loop = a->sum.m[SC_M_FRAME_REFUSED][SC_R_MIRROR_LOOP];
-	uint64_t truncated = a->sum.m[SC_M_FRAME_REFUSED][SC_R_TRUNCATED_FRAME];
+	struct sc_report_in in;
+	struct sc_report_health h;
 
-	if (polled == 0)
-		app_warn(a,
-				"no frame came from the mirror port: check the mirror session of "
-				"the switch, and the cable");
-	else if (c[SC_C_FRAMES_CLIENT] == 0)
-		app_warn(a,
-				"no frame of a client was seen: does --map name the production "
-				"server, and does the mirror show frames towards it?");
-	else if (c[SC_C_FRAMES_PRODUCTION] == 0)
-		app_warn(a,
-				"the mirror shows only the client half: answers are paced by what "
-				"clients acknowledged; mirror both directions for pauses, "
-				"duplicates and lost bytes to be told");
-	if (loop * 100 > polled)
-		app_warn(a,
-				"%llu of %llu mirrored frames are our own replay: take the test "
-				"network out of the mirror session",
-				(unsigned long long)loop, (unsigned long long)polled);
-	if (truncated * 100 > polled)
-		app_warn(a,
-				"%llu of %llu frames were cut before the end of the packet: raise "
-				"the snap length of the mirror or capture",
-				(unsigned long long)truncated, (unsigned long long)polled);
+	app_report_in(a, &in);
+	sc_report_health(&in, &h);
+	for (unsigned int i = 0; i < h.nb_findings; i++)
+		sc_log(SC_LOG_WARN, "mirror", "%s", h.finding[i].text);
 }
 
 static void
@@ -178,7 +158,7 @@ app_figures_final(struct app *a)
 		sc_capture_get_stats(a->capture, &a->capture_stats);
 	if (a->peer != NULL)
 		sc_peer_get_stats(a->peer, &a->peer_stats);
-	warn_of_mirror(a);
+	log_health(a);
 	warn_of_target(a);
 }
 

@@ -202,6 +202,20 @@ insert_ooo(struct sc_replay *e, uint32_t fi, uint32_t *link, uint32_t hi)
 		hole_watch(e, fi);
 }
 
+/* The segment *s has moved the stream on: what had overtaken it follows. */
+static void
+merge_overtaken(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t before = f->nb_ooo;
+	bool is_soon = before > 0
+			&& (uint32_t)s->cap_us - held_at(e, f->ooo_head)->cap_us <= REORDER_US;
+
+	accept_merge(e, fi);
+	if (is_soon)
+		C(e, SEGMENTS_REORDERED) += before - f->nb_ooo;
+}
+
 /* ---- payload ---- */
 
 /* No memory for client bytes: the flow cannot be complete any more. */
@@ -276,7 +290,7 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 			continue;
 		}
 		accept_in_order(e, fi, hi);
-		accept_merge(e, fi);
+		merge_overtaken(e, fi, s);
 		link = &f->ooo_head;
 		at = sc_seq_lt(f->nxt, end) ? f->nxt : end;
 		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += at - piece_end;

@@ -9,7 +9,8 @@
 #define M(e, map, reason) ((e)->st->m[SC_M_##map][reason])
 
 #define EMBRYONIC_TTL_S 10
-#define OOO_MAX 64 /* segments beyond a hole that a flow keeps */
+#define OOO_MAX 64                     /* segments beyond a hole that a flow keeps */
+#define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
 #define REOPEN_MAX 3
 #define STALE_MAX 3
 #define RTO_FIRST_US (1000 * SC_US_PER_MS) /* RFC 6298 section 2.1 */

@@ -219,6 +219,7 @@ flow_over(struct sc_replay *e, uint32_t fi)
 	struct sc_flow *f = flow_at(e, fi);
 
 	C(e, FLOWS_LIVE_NOW)--;
+	C(e, FLOWS_CLIENT_ONLY) += !(f->flags & SC_FLOW_PROD_SEEN);
 	M(e, FLOW_ENDED, f->outcome)++;
 	flow_remove(e, fi, f->outcome, true);
 }

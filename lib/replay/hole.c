@@ -5,7 +5,6 @@
  */
 #include "engine.h"
 
-#define REORDER_US (20 * SC_US_PER_MS)
 #define CLIENT_ONLY_US (3 * SC_US_PER_S)
 #define CLIENT_ONLY_BYTES (64 * 1024)
 #define BOUNDARY_WAIT_US (10 * SC_US_PER_S)

@@ -103,6 +103,7 @@ void
 production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
 	if (value == SC_NONE) {
+		C(e, FLOWS_PRODUCTION_ONLY) += (ms->seg.flags & SC_TCP_SYN) != 0;
 		M(e, FRAME_REFUSED, SC_R_NO_FLOW)++;
 	} else if (value & SC_TOMB_BIT) {
 		const struct sc_tomb *b = &e->t.tomb[value & ~SC_TOMB_BIT];

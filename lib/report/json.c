@@ -26,6 +26,8 @@ struct row {
 static const struct row rows[] = {
 	C("flows", "seen", FLOWS_SEEN),
 	C("flows", "midstream", FLOWS_MIDSTREAM),
+	C("flows", "client_only", FLOWS_CLIENT_ONLY),
+	C("flows", "production_only", FLOWS_PRODUCTION_ONLY),
 	C("flows", "embryonic", FLOWS_EMBRYONIC_NOW),
 	C("flows", "admitted", FLOWS_ADMITTED),
 	M("flows", "refused", FLOW_REFUSED),
@@ -81,6 +83,7 @@ static const struct row rows[] = {
 	C("frames.mirror", "client", FRAMES_CLIENT),
 	C("frames.mirror", "production", FRAMES_PRODUCTION),
 	C("frames.mirror", "duplicate", FRAMES_DUPLICATE),
+	C("frames.mirror", "reordered", SEGMENTS_REORDERED),
 	C("frames.mirror", "fragments_merged", FRAGMENTS_MERGED),
 	C("frames.mirror", "fragments", FRAGMENTS_NOW),
 	C("frames.mirror", "csum_partial", CSUM_PARTIAL),
@@ -269,6 +272,47 @@ warnings_array(const struct sc_report_in *in)
 }
 
 static json_t *
+findings_array(const struct sc_report_health *h)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; array != NULL && i < h->nb_findings; i++) {
+		const struct sc_health_finding *f = &h->finding[i];
+		json_t *obj = json_pack("{s:s, s:s, s:s}", "name", f->name, "grade",
+				sc_report_health_word(f->grade), "text", f->text);
+
+		if (json_array_append_new(array, obj) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+/* Two decimals: enough for a share, and the same when read back. */
+static double
+rounded(double percent)
+{
+	return (double)(uint64_t)(percent * 100 + 0.5) / 100;
+}
+
+static json_t *
+health_object(const struct sc_report_in *in)
+{
+	struct sc_report_health h;
+
+	sc_report_health(in, &h);
+	return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "verdict",
+			sc_report_health_word(h.verdict), "duplicate_percent",
+			rounded(h.duplicate_pct), "reordered_percent", rounded(h.reordered_pct),
+			"truncated_percent", rounded(h.truncated_pct), "bad_checksum_percent",
+			rounded(h.bad_checksum_pct), "partial_checksum_percent",
+			rounded(h.partial_checksum_pct), "one_sided_percent",
+			rounded(h.one_sided_pct), "midstream_percent", rounded(h.midstream_pct),
+			"missing_percent", rounded(h.missing_pct), "findings", findings_array(&h));
+}
+
+static json_t *
 peer_object(const struct sc_report_in *in)
 {
 	json_t *obj = json_object();
@@ -309,6 +353,7 @@ sc_report_object(const struct sc_report_in *in)
 	rc = put_head(root, in);
 	rc |= put_rows(root, in->sum);
 	rc |= json_object_set_new(root, "latency_us", latency);
+	rc |= json_object_set_new(root, "mirror_health", health_object(in));
 	rc |= json_object_set_new(root, "ports", ports_array(in));
 	rc |= json_object_set_new(root, "faults", faults_array(in->ledger));
 	rc |= json_object_set_new(root, "warnings", warnings_array(in));

@@ -46,6 +46,39 @@ struct sc_report_in {
 	unsigned int nb_peer;
 };
 
+/* ---- the mirror's health ---- */
+
+/* Of a finding, and of the whole: the gravest of its findings. */
+enum sc_health_grade {
+	SC_HEALTH_GOOD,
+	SC_HEALTH_WARNING, /* "usable" */
+	SC_HEALTH_UNFIT,   /* most of what clients send is not to be had from this mirror */
+};
+
+#define SC_HEALTH_FINDINGS_MAX 16
+
+struct sc_health_finding {
+	const char *name; /* "duplicates"; static */
+	enum sc_health_grade grade;
+	char text[320]; /* what was found, and what to change, in one sentence */
+};
+
+struct sc_report_health {
+	enum sc_health_grade verdict;
+	/* Percent: of client bytes, client frames, TCP frames (three), flows (two), client bytes. */
+	double duplicate_pct, reordered_pct;
+	double truncated_pct, bad_checksum_pct, partial_checksum_pct;
+	double one_sided_pct, midstream_pct;
+	double missing_pct;
+	unsigned int nb_findings;
+	struct sc_health_finding finding[SC_HEALTH_FINDINGS_MAX];
+};
+
+/* Judge the mirror by `sum` and the mirror ports of *in; nothing else of it is read. */
+void sc_report_health(const struct sc_report_in *in, struct sc_report_health *h);
+/* "good", "usable", "unfit". */
+const char *sc_report_health_word(enum sc_health_grade grade);
+
 /*
  * The whole report, what `ledger` answers (equations and faults), and what `status` answers (a dozen
  * figures). A new reference for the caller; NULL when out of memory.

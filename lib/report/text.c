@@ -34,6 +34,7 @@ struct line {
 static const struct line lines[] = {
 	C(0, "flows", FLOWS_SEEN, ALWAYS),
 	C(1, "first seen in mid-stream", FLOWS_MIDSTREAM, IF_ANY),
+	C(1, "without the production half", FLOWS_CLIENT_ONLY, IF_ANY),
 	M(1, "refused", FLOW_REFUSED, IF_ANY),
 	C(1, "embryonic", FLOWS_EMBRYONIC_NOW, IF_ANY),
 	C(1, "admitted", FLOWS_ADMITTED, ALWAYS),
@@ -80,6 +81,7 @@ static const struct line lines[] = {
 	C(1, "client", FRAMES_CLIENT, ALWAYS),
 	C(1, "production", FRAMES_PRODUCTION, ALWAYS),
 	C(1, "duplicate", FRAMES_DUPLICATE, IF_ANY),
+	C(1, "out of order", SEGMENTS_REORDERED, IF_ANY),
 	C(1, "fragments put together", FRAGMENTS_MERGED, IF_ANY),
 	C(1, "fragments that wait", FRAGMENTS_NOW, IF_ANY),
 	C(1, "partial checksum", CSUM_PARTIAL, IF_VERBOSE),
@@ -216,6 +218,22 @@ print_ports(const struct sc_report_in *in, FILE *out)
 	}
 }
 
+static void
+print_health(const struct sc_report_in *in, FILE *out)
+{
+	struct sc_report_health h;
+
+	sc_report_health(in, &h);
+	fprintf(out,
+			"mirror %s: twice %.1f %%, out of order %.1f %%, cut %.1f %%, bad checksum "
+			"%.1f %%, one-sided %.1f %%, mid-stream %.1f %%, missing %.2f %%\n",
+			sc_report_health_word(h.verdict), h.duplicate_pct, h.reordered_pct,
+			h.truncated_pct, h.bad_checksum_pct, h.one_sided_pct, h.midstream_pct,
+			h.missing_pct);
+	for (unsigned int i = 0; i < h.nb_findings; i++)
+		fprintf(out, "  %s\n", h.finding[i].text);
+}
+
 static bool
 is_fault(const struct sc_ledger_result *res, const char *equation)
 {
@@ -261,6 +279,7 @@ sc_report_text(const struct sc_report_in *in, FILE *out, bool verbose)
 	print_latencies(in, out);
 	fputc('\n', out);
 	print_ports(in, out);
+	print_health(in, out);
 	for (unsigned int i = 0; verbose && i < in->nb_peer; i++)
 		print_line(out, 0, in->peer[i].name, in->peer[i].value, NULL);
 	if (in->damage != NULL && in->damage[0] != '\0')

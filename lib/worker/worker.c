@@ -171,7 +171,6 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		refuse(w, m, r);
 		return false;
 	}
-	w->stats->live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
 	ms->seg.cap_us = port->is_ring && sc_mbuf_meta(m)->cap_us != 0 ? sc_mbuf_meta(m)->cap_us
 								       : now_us;
 	return true;
@@ -206,6 +205,7 @@ mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **
 			rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
 		if (!take_frame(w, port, m[i], ms, now_us))
 			continue;
+		w->stats->live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
 		owner = sc_steer_owner(w->box->steer,
 				sc_fold_tuple(&ms->seg.src, &ms->seg.dst, ms->seg.sport,
 						ms->seg.dport));

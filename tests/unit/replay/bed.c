@@ -293,8 +293,8 @@ add_options(const struct conv *c, const struct test_frame *f, uint8_t *opts, siz
 		test_opt(opts, len, 8, 10, (uint64_t)c->tsval << 32);
 }
 
-enum sc_reason
-conv_frame_with(struct conv *c, enum sc_half half, struct test_frame *f)
+static enum sc_reason
+put_frame(struct conv *c, enum sc_half half, struct test_frame *f)
 {
 	struct bed *b = c->b;
 	struct sc_mirror_seg *ms = &b->batch[b->nb_batch];
@@ -328,6 +328,16 @@ conv_frame_with(struct conv *c, enum sc_half half, struct test_frame *f)
 	if (!b->is_batched)
 		bed_flush(b);
 	return SC_R_NONE;
+}
+
+enum sc_reason
+conv_frame_with(struct conv *c, enum sc_half half, struct test_frame *f)
+{
+	enum sc_reason r = put_frame(c, half, f);
+
+	if (c->b->is_twice)
+		assert_int_equal(put_frame(c, half, f), r);
+	return r;
 }
 
 enum sc_reason

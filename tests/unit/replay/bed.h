@@ -75,6 +75,7 @@ struct bed {
 	uint64_t now_us;
 	bool v6;
 	bool is_batched; /* mirror frames wait for bed_flush() */
+	bool is_twice;   /* the mirror shows each frame twice */
 	struct sc_mirror_seg batch[32];
 	uint16_t nb_batch;
 	struct conv conv[BED_CONVS_MAX];
