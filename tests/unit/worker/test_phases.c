@@ -63,21 +63,35 @@ test_drain(void **state)
 	bed_end(b);
 }
 
-/* Frames that wait for a TX ring are not drained. */
+/* Nothing is live any more, but the last ACK waits for a full TX ring: not drained yet. */
 static void
 test_drain_waits_for_tx(void **state)
 {
 	struct bed *b = bed_new();
+	struct rte_mbuf *stopper;
 	struct conv c;
 
+	b->tx_slots = 2; /* 1 usable */
 	bed_start(b);
 	c = conv_new(b, 0, false);
 	conv_open(&c);
 	bed_run(b, 5);
-	set_phase(b, SC_PHASE_DRAIN);
+	conv_close(&c);
+	while (b->conn[0].has_fin == 0)
+		bed_round(b);
+	stopper = rte_pktmbuf_alloc(b->pool);
+	assert_int_equal(rte_ring_enqueue(b->tx[0], stopper), 0);
+	sc_ilcore_poll(b->il); /* the target's FIN */
 	sc_worker_poll(b->w[0]);
+	assert_int_equal(SUM(b, FLOWS_LIVE_NOW), 0);
+	assert_int_equal(SUM(b, TX_WAITING_NOW), 1);
+	set_phase(b, SC_PHASE_DRAIN);
+	for (unsigned int i = 0; i < 5; i++)
+		sc_worker_poll(b->w[0]);
 	assert_false(sc_worker_is_drained(b->w[0]));
-	bed_run(b, 200);
+	assert_ptr_equal(bed_take(b, 0), stopper);
+	rte_pktmbuf_free(stopper);
+	bed_run(b, 3);
 	assert_true(sc_worker_is_drained(b->w[0]));
 	bed_end(b);
 }
