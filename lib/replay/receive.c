@@ -219,6 +219,9 @@ new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *r
 	uint32_t hole = sc_seq_gt(rec->seq, s->rcv_nxt) ? rec->seq - s->rcv_nxt : 0;
 	uint32_t fresh = sc_seq_gt(end, s->rcv_nxt) ? end - s->rcv_nxt - hole : 0;
 
+	/* A bare ACK beyond RCV.NXT: what is missing may be a FIN; only its resending can tell. */
+	if (hole > 0 && rec->len == 0 && !(rec->flags & SC_TCP_FIN))
+		return false;
 	C(e, ANSWER_HOLE) += hole;
 	C(e, ANSWER_NEW) += fresh;
 	C(e, ANSWER_DUPLICATE) += rec->len - fresh;

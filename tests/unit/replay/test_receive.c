@@ -179,6 +179,24 @@ hole(void **state)
 	bed_end(b);
 }
 
+/* A bare ACK from beyond a lost FIN acknowledges nothing for us: the FIN must come again. */
+static void
+bare_ack_beyond(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 10);
+	conv_record(c, SC_TCP_ACK, c->tnxt + 1, c->tack, 0);
+	bed_run(b, BED_S);
+	bed_silent(b);
+	assert_int_equal(COUNT(b, ANSWER_HOLE), 0);
+	conv_record(c, SC_TCP_ACK | SC_TCP_FIN, c->tnxt, c->tack, 0);
+	c->tnxt++;
+	conv_expect(c, SC_TCP_ACK, 0);
+	bed_end(b);
+}
+
 /* A segment that is partly old. */
 static void
 partly_old(void **state)
@@ -363,6 +381,7 @@ main(void)
 			BOTH(delayed_ack),
 			BOTH(piggyback),
 			BOTH(hole),
+			BOTH(bare_ack_beyond),
 			BOTH(partly_old),
 			BOTH(below_the_window),
 			BOTH(forged_far_ahead),
