@@ -202,6 +202,12 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 }
 
 void
+sc_replay_hold(struct sc_replay *e, bool is_held)
+{
+	e->is_held = is_held;
+}
+
+void
 sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, uint64_t now_us)
 {
 	set_now(e, now_us);

@@ -74,6 +74,7 @@ struct sc_replay {
 	uint32_t waiting[SC_TARGETS_MAX]; /* flows that wait for the return path */
 	uint32_t nb_waiting;
 	bool is_draining;
+	bool is_held;          /* nothing is opened yet */
 	bool tuples_short;     /* a flow waits for a tuple to have rested */
 	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
 	uint64_t housekeep_us;

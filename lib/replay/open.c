@@ -273,7 +273,9 @@ flow_open(struct sc_replay *e, uint32_t fi)
 	struct sc_path *p = path_of(e, flow_at(e, fi));
 	uint32_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
 
-	if (state == SC_PATH_OPEN)
+	if (e->is_held)
+		wait_for_path(e, fi);
+	else if (state == SC_PATH_OPEN)
 		flow_admit(e, fi, false);
 	else if (is_prober_allowed(e, p))
 		flow_admit(e, fi, true);
@@ -309,7 +311,7 @@ waiting_run(struct sc_replay *e)
 {
 	uint32_t done = 0;
 
-	if (e->nb_waiting == 0)
+	if (e->nb_waiting == 0 || e->is_held)
 		return 0;
 	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
 		done += waiting_run_target(e, i);

@@ -130,6 +130,12 @@ enum sc_reason sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
  */
 void sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us);
 
+/*
+ * While held, flows are taken in but none is opened: they wait as they do for the return path. For
+ * the time in which next hops are resolved and pool addresses probed.
+ */
+void sc_replay_hold(struct sc_replay *e, bool is_held);
+
 /* ---- responses and time ---- */
 
 /* Take n records; mbufs in them are freed. */

@@ -28,7 +28,7 @@
 #define SC_TX_BACKLOG 512          /* frames that wait for a full TX ring, per worker */
 
 enum sc_phase {
-	SC_PHASE_HOLD, /* loops run, mirror queues are not polled yet: neighbours are being resolved */
+	SC_PHASE_HOLD, /* neighbours are being resolved: flows are taken in and wait */
 	SC_PHASE_RUN,
 	SC_PHASE_DRAIN, /* nothing is taken from the mirror any more; open sessions go on to their end */
 	SC_PHASE_STOP, /* leave the loop */

@@ -444,7 +444,8 @@ sc_worker_poll(struct sc_worker *w)
 	if (w->tx.nb_backlog == 0 && !sc_replay_is_tx_full(w->engine)) {
 		done += records(w, now_us);
 		done += handovers(w, now_us);
-		if (phase == SC_PHASE_RUN)
+		sc_replay_hold(w->engine, phase == SC_PHASE_HOLD);
+		if (phase == SC_PHASE_HOLD || phase == SC_PHASE_RUN)
 			done += mirrors(w, now_us);
 		done += sc_replay_timers(w->engine, now_us);
 	}

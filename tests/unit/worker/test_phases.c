@@ -26,7 +26,8 @@ test_hold(void **state)
 	c = conv_new(b, 0, false);
 	conv_open(&c);
 	bed_run(b, 10);
-	assert_int_equal(SUM(b, MIRROR_POLLED), 0);
+	assert_int_equal(SUM(b, MIRROR_POLLED), 3); /* taken in, waiting */
+	assert_int_equal(SUM(b, FLOWS_EMBRYONIC_NOW), 1);
 	assert_int_equal(SUM(b, TX_BUILT), 0);
 	assert_int_equal(CELL(b, 0, LOOPS), 10);
 	assert_false(sc_worker_is_drained(b->w[0]));
