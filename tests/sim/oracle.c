@@ -83,10 +83,17 @@ complete(struct sim *s)
 	bool is_overtaken =
 			has_fault(s, F(M_REORDER)) && st->m[SC_M_BYTES_REFUSED][SC_R_HELD_FULL] > 0;
 	bool may_be_full = !s->cfg.is_file && st->m[SC_M_SESSION_ENDED][SC_R_NO_MEMORY] > 0;
+	/* A server's RST says what had arrived; where it is late or lost nobody says so. */
+	bool may_be_reset = false;
 	uint64_t got = 0;
 
-	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++) {
 		got += s->flow[i].nb_got;
+		may_be_reset |= s->flow[i].ending == ENDING_SERVER_RST;
+	}
+	may_be_reset &= has_fault(s, F(P_LOSS) | F(P_RING_FULL) | F(P_JITTER));
+	if (may_be_reset && st->m[SC_M_SESSION_ENDED][SC_R_TARGET_RESET] > 0)
+		return;
 	if (is_overtaken)
 		return;
 	if (may_be_full && got > HELD_BYTES / 2) /* a live source cannot be asked to wait */

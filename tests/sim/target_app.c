@@ -163,12 +163,15 @@ app_run(struct sim *s, struct tconn *c)
 		const struct sim_script *p = &c->flow->script[SERVER];
 
 		if (c->step >= p->nb) {
+			c->ready_us = NEVER;
 			if (has_read(c) == UINT64_MAX)
 				c->fin_queued = c->has_ended = true;
 			break;
 		}
-		if (has_read(c) < p->step[c->step].need)
+		if (has_read(c) < p->step[c->step].need) {
+			c->ready_us = NEVER;
 			break;
+		}
 		if (c->ready_us == NEVER)
 			c->ready_us = s->now_us + p->step[c->step].delay_us;
 		if (c->ready_us > s->now_us)
