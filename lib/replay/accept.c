@@ -124,7 +124,7 @@ annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct 
 		h->flags |= SC_HELD_DUPLEX;
 	if (h->ack == f->prod_nxt && f->prod_ack == h->seq)
 		h->flags |= SC_HELD_BOUNDARY;
-	h->think_us = f->prod_us != 0 ? (uint32_t)s->cap_us - f->prod_us : 0;
+	h->think_us = f->prod_us != 0 ? elapsed_us(f->prod_us, (uint32_t)s->cap_us) : 0;
 	h->pause_us = f->pause_us;
 	h->first_us = f->first_us;
 	if (!(h->flags & SC_HELD_TURN))
@@ -209,7 +209,8 @@ merge_overtaken(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t before = f->nb_ooo;
 	bool is_soon = before > 0
-			&& (uint32_t)s->cap_us - held_at(e, f->ooo_head)->cap_us <= REORDER_US;
+			&& elapsed_us(held_at(e, f->ooo_head)->cap_us, (uint32_t)s->cap_us)
+					<= REORDER_US;
 
 	accept_merge(e, fi);
 	if (is_soon)

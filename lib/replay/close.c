@@ -229,3 +229,24 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	syn_send(e, si);
 	timer_rearm(e, si);
 }
+
+/* The target keeps an older connection on this tuple, whatever we say: try the next one. */
+void
+session_retuple(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (s->stale >= STALE_TUPLES * (STALE_MAX + 1)) {
+		session_end(e, si, SC_R_STALE_TUPLE, SC_R_CLOSED_UNOPENED);
+		return;
+	}
+	conn_close(e, si, SC_R_CLOSED_UNOPENED);
+	s->state = SC_CONN_BETWEEN;
+	if (session_connect(e, si) < 0) {
+		session_end(e, si, SC_R_STALE_TUPLE, SC_R_CLOSED_UNOPENED);
+		return;
+	}
+	C(e, CONNS_REOPENED)++;
+	syn_send(e, si);
+	timer_rearm(e, si);
+}

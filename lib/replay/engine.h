@@ -12,7 +12,8 @@
 #define OOO_MAX 64                     /* segments beyond a hole that a flow keeps */
 #define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
 #define REOPEN_MAX 3
-#define STALE_MAX 3
+#define STALE_MAX 3                        /* on one tuple */
+#define STALE_TUPLES 3                     /* tuples tried */
 #define RTO_FIRST_US (1000 * SC_US_PER_MS) /* RFC 6298 section 2.1 */
 #define RTO_MIN_US (200 * SC_US_PER_MS)
 #define RTO_MAX_US (60 * SC_US_PER_S)
@@ -118,6 +119,13 @@ has_flag(const struct sc_session *s, uint16_t flag)
 	return (s->flags & flag) != 0;
 }
 
+/* Microseconds between two captured times; 0 when frames that came by two queues swapped them. */
+static inline uint32_t
+elapsed_us(uint32_t from, uint32_t to)
+{
+	return sc_seq_gt(to, from) ? to - from : 0;
+}
+
 /* Answer bytes of this connection so far, by highest sequence number. */
 static inline uint32_t
 answer_bytes(const struct sc_session *s)
@@ -197,6 +205,7 @@ void send_stray_ack(struct sc_replay *e, const struct sc_record *rec);
 /* recover.c */
 void ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 void rto_arm(struct sc_replay *e, struct sc_session *s);
+void cwnd_restart(const struct sc_replay *e, struct sc_session *s);
 void rto_expired(struct sc_replay *e, uint32_t si);
 void persist_expired(struct sc_replay *e, uint32_t si);
 void rtt_sample(struct sc_session *s, uint32_t us);
@@ -213,6 +222,7 @@ void on_synack_again(struct sc_replay *e, uint32_t si, const struct sc_record *r
 void session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_reason how);
 void session_complete(struct sc_replay *e, uint32_t si, enum sc_reason how);
 void session_reopen(struct sc_replay *e, uint32_t si);
+void session_retuple(struct sc_replay *e, uint32_t si);
 void session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how);
 void session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why);
 void session_abort(struct sc_replay *e, uint32_t si, enum sc_reason outcome);

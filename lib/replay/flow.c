@@ -256,6 +256,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	h->flags = SC_HELD_SYNTH;
 	h->seq = f->nxt;
 	h->gap = gap;
+	h->gap_ack = f->hole_ack;
 	h->ack = f->cack;
 	h->cap_us = f->client_us;
 	accept_in_order(e, fi, hi);

@@ -15,6 +15,7 @@ hole_watch(struct sc_replay *e, uint32_t fi)
 	struct sc_flow *f = flow_at(e, fi);
 
 	f->hole_us = e->now;
+	f->hole_ack = f->cack;
 	if (f->is_watched || e->nb_holes >= e->max_holes)
 		return;
 	f->is_watched = true;
@@ -84,6 +85,7 @@ resume_at(struct sc_replay *e, uint32_t fi, uint32_t to)
 	}
 	count_missing(e, f, held_at(e, to)->seq - at);
 	held_at(e, to)->gap = held_at(e, to)->seq - from;
+	held_at(e, to)->gap_ack = f->hole_ack;
 	f->nxt = held_at(e, to)->seq;
 	accept_merge(e, fi);
 	if (f->state == SC_FLOW_LIVE)

@@ -115,6 +115,7 @@ static const action_fn table[SC_CONN_COUNT][EV_COUNT] = {
 				},
 		[SC_CONN_FIN_ACKED] =
 				{
+						[EV_SYNACK] = on_synack_again,
 						[EV_RST] = on_reset,
 						[EV_SEGMENT] = on_segment,
 						[EV_ACK_DUE] = act_ack,

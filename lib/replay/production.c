@@ -44,9 +44,9 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 		return;
 	}
 	if (f->first_us != 0)
-		f->pause_us = SC_MAX(f->pause_us, cap - f->prod_us);
+		f->pause_us = SC_MAX(f->pause_us, elapsed_us(f->prod_us, cap));
 	else if (f->client_us != 0)
-		f->first_us = SC_MAX(cap - f->client_us, 1u);
+		f->first_us = SC_MAX(elapsed_us(f->client_us, cap), 1u);
 	f->flags |= SC_FLOW_PROD_SEEN;
 	f->prod_nxt = end;
 	f->prod_ack = s->ack;

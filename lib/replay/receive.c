@@ -82,7 +82,8 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	s->una = s->nxt = s->max = s->iss + 1;
 	s->recover = s->iss;
 	s->wnd = s->max_wnd = rec->wnd;
-	s->cwnd = IW_SEGMENTS * (uint32_t)s->mss;
+	/* RFC 6928 section 2: more than one SYN was lost, so the path may be crowded. */
+	s->cwnd = (s->retries > 1 ? 1 : IW_SEGMENTS) * (uint32_t)s->mss;
 	s->ssthresh = UINT32_MAX;
 	s->retries = 0;
 	s->flags &= ~(SC_SESS_RTO | SC_SESS_GATE);
@@ -128,12 +129,12 @@ on_stale(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	path_heard(e, s);
 	C(e, STALE_RST)++;
 	send_rst(e, si, rec->ack);
-	if (++s->stale > STALE_MAX) {
-		session_end(e, si, SC_R_STALE_TUPLE, SC_R_CLOSED_UNOPENED);
+	if (++s->stale % (STALE_MAX + 1) == 0) {
+		session_retuple(e, si);
 		return;
 	}
 	s->retries = 0; /* a new SYN, with tries of its own */
-	s->rto_us = e->now + 1000 + (uint32_t)(s->stale - 1) * 200000;
+	s->rto_us = e->now + 1000 + (uint32_t)(s->stale % (STALE_MAX + 1) - 1) * 200000;
 	s->sent_us = 0; /* the next SYN is not one sent again */
 	s->flags |= SC_SESS_RTO;
 	timer_rearm(e, si);
@@ -272,6 +273,10 @@ on_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	uint32_t end = rec->seq + rec->len + (rec->flags & SC_TCP_FIN ? 1 : 0);
 	bool at_once;
 
+	if (!(rec->flags & SC_TCP_ACK)) { /* RFC 9293 section 3.10.7.4, fifth step */
+		C(e, ANSWER_OUT_OF_WINDOW) += rec->len;
+		return;
+	}
 	if (!is_ack_acceptable(s, rec) || sc_seq_geq(rec->seq, s->rcv_nxt + our_window(s))
 			|| (has_flag(s, SC_SESS_TARGET_FIN) && sc_seq_gt(end, s->rcv_nxt))) {
 		C(e, ANSWER_OUT_OF_WINDOW) += rec->len;

@@ -2,6 +2,8 @@
 /* recover: acknowledgements, congestion control, retransmission (RFC 5681, 6298, 6582). */
 #include "engine.h"
 
+#define RTO_AFTER_SYN_US (3000 * SC_US_PER_MS) /* RFC 6298 section 5.7 */
+
 /* ---- RTT and RTO (RFC 6298 section 2) ---- */
 
 void
@@ -19,10 +21,11 @@ rtt_sample(struct sc_session *s, uint32_t us)
 	s->srtt_us += (int32_t)(us - s->srtt_us) / 8;
 }
 
+/* Without a sample: the SYN was sent again, and 3 s are right for what follows (section 5.7). */
 static uint32_t
 rto_us(const struct sc_session *s)
 {
-	uint64_t us = s->srtt_us == 0 ? RTO_FIRST_US
+	uint64_t us = s->srtt_us == 0 ? RTO_AFTER_SYN_US
 				      : s->srtt_us + SC_MAX(4ull * s->rttvar_us, SC_US_PER_MS);
 
 	us = SC_MAX(us, RTO_MIN_US) << SC_MIN(s->retries, 8);
@@ -93,6 +96,14 @@ grow(struct sc_session *s, uint32_t acked)
 	else
 		s->cwnd += SC_MAX((uint32_t)((uint64_t)s->mss * s->mss / SC_MAX(s->cwnd, 1u)), 1u);
 	s->cwnd = SC_MIN(s->cwnd, 1u << 30);
+}
+
+/* Before data goes: after a pause longer than the RTO the window begins anew (RFC 5681 section 4.1). */
+void
+cwnd_restart(const struct sc_replay *e, struct sc_session *s)
+{
+	if (s->una == s->max && e->now - s->acked_us > rto_us(s))
+		s->cwnd = SC_MIN(s->cwnd, IW_SEGMENTS * (uint32_t)s->mss);
 }
 
 /* Send the first unacknowledged segment again without moving the cursor. */

@@ -256,6 +256,7 @@ push_data(struct sc_replay *e, uint32_t si)
 	uint32_t hi = s->cur_nxt;
 	struct sc_held *h = held_at(e, hi);
 
+	cwnd_restart(e, s);
 	for (;;) {
 		uint32_t off = s->nxt - s->offset - h->seq;
 		uint32_t n = sendable(s, h->len - off);
@@ -330,6 +331,7 @@ push_gap(struct sc_session *s, const struct sc_held *h)
 	if (s->una != s->max)
 		return false;
 	s->offset -= h->gap;
+	s->delta -= h->ack - h->gap_ack; /* answers to what is missing will not come */
 	s->loss = SC_R_CAPTURE_GAP;
 	return true;
 }
@@ -346,7 +348,7 @@ push_one(struct sc_replay *e, uint32_t si)
 			session_reopen(e, si);
 		return false;
 	}
-	if (!gate_pass(e, si, h) || !push_gap(s, h))
+	if (!push_gap(s, h) || !gate_pass(e, si, h))
 		return false;
 	switch (h->kind) {
 	case SC_HELD_DATA:

@@ -142,8 +142,8 @@ kept_take(struct sc_replay *e, uint32_t si)
 				t->port, f->cport, fold, &n);
 		if (k.port == 0)
 			return -EAGAIN;
-		if (sc_session_find(&e->t, &k) != SC_NONE)
-			continue;
+		if (k.port == s->port || sc_session_find(&e->t, &k) != SC_NONE)
+			continue; /* another connection of this session wants another tuple */
 		s->port = k.port;
 		break;
 	}

@@ -136,10 +136,11 @@ enum sc_held_kind {
 
 struct sc_held {
 	uint32_t next;
-	uint32_t seq; /* captured */
-	uint32_t len; /* payload bytes */
-	uint32_t ack; /* captured ACK number, production's FIN taken off */
-	uint32_t gap; /* bytes missing right before it (a declared hole) */
+	uint32_t seq;     /* captured */
+	uint32_t len;     /* payload bytes */
+	uint32_t ack;     /* captured ACK number, production's FIN taken off */
+	uint32_t gap_ack; /* with gap: the client's ACK number before the hole */
+	uint32_t gap;     /* bytes missing right before it (a declared hole) */
 	uint32_t cap_us;
 	uint32_t think_us; /* since production's last byte; 0 unknown */
 	uint32_t pause_us; /* longest pause inside the answer before it (gp) */
@@ -195,8 +196,9 @@ struct sc_flow {
 	uint32_t syn_us;    /* SYN or, once seen, SYN-ACK */
 	uint32_t held_head, held_tail, ooo_head;
 	uint32_t ooo_bytes;
-	uint32_t hole_us; /* when the open hole was noticed; valid while ooo_head is not SC_NONE */
-	uint32_t session; /* first session; in SC_FLOW_WAITING the next waiting flow */
+	uint32_t hole_ack; /* the client's ACK number when it was noticed */
+	uint32_t hole_us;  /* when the open hole was noticed; valid while ooo_head is not SC_NONE */
+	uint32_t session;  /* first session; in SC_FLOW_WAITING the next waiting flow */
 	uint32_t accepted, missing; /* modulo 2^32 */
 	uint16_t copies, live;      /* sessions wanted, sessions alive */
 	uint16_t mss;

@@ -237,6 +237,30 @@ two_holes(void **state)
 	bed_end(b);
 }
 
+/* Frames that came by two queues of a file: a time before the one it follows is no time at all. */
+static void
+times_swapped(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	conv_say(c, 100);
+	b->is_batched = true;
+	conv_answer(c, ANSWER);
+	conv_answer(c, ANSWER);
+	b->batch[0].seg.cap_us -= BED_MS;
+	b->batch[1].seg.cap_us -= 2 * BED_MS;
+	bed_flush(b);
+	assert_int_equal(b->e->t.flow[0].first_us, 1);
+	assert_int_equal(b->e->t.flow[0].pause_us, 0);
+	conv_ack(c);
+	b->batch[0].seg.cap_us -= 3 * BED_MS;
+	bed_flush(b);
+	assert_int_equal(b->e->t.flow[0].rtt_us, 1);
+	bed_end(b);
+}
+
 /* ---- one direction only ---- */
 
 static void
@@ -289,6 +313,7 @@ main(void)
 			BOTH(reordered),
 			BOTH(sent_again),
 			BOTH(two_holes),
+			BOTH(times_swapped),
 			BOTH(client_only),
 			BOTH(production_only),
 	};
