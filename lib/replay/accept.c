@@ -180,7 +180,7 @@ accept_merge(struct sc_replay *e, uint32_t fi)
 		f->ooo_bytes -= h->len;
 		C(e, BYTES_OOO_NOW) -= h->len;
 		if (h->kind == SC_HELD_FIN)
-			f->flags |= SC_FLOW_FIN;
+			flow_close(e, f, SC_FLOW_FIN);
 		accept_in_order(e, fi, hi);
 	}
 }
@@ -322,7 +322,7 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 		off = (uint32_t)-rel;
 		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += off;
 	}
-	if (f->flags & (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)) {
+	if (f->flags & FLOW_CLOSED) {
 		enum sc_reason r =
 				f->flags & (SC_FLOW_FIN | SC_FLOW_RST) ? SC_R_AFTER_END : f->reason;
 
@@ -345,7 +345,7 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 	uint32_t *link = &f->ooo_head, hi;
 	struct sc_held *h;
 
-	if (sc_seq_lt(seq, f->nxt) || (f->flags & (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)))
+	if (sc_seq_lt(seq, f->nxt) || (f->flags & FLOW_CLOSED))
 		return;
 	for (; *link != SC_NONE; link = &held_at(e, *link)->next) {
 		const struct sc_held *o = held_at(e, *link);
@@ -365,7 +365,7 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 	h->seq = seq;
 	annotate(e, f, s, h);
 	if (seq == f->nxt) {
-		f->flags |= SC_FLOW_FIN;
+		flow_close(e, f, SC_FLOW_FIN);
 		accept_in_order(e, fi, hi);
 	} else {
 		insert_ooo(e, fi, link, hi);
@@ -395,7 +395,7 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	h->kind = SC_HELD_RST;
 	h->seq = f->nxt;
 	annotate(e, f, s, h);
-	f->flags |= SC_FLOW_RST;
+	flow_close(e, f, SC_FLOW_RST);
 	accept_in_order(e, fi, hi);
 }
 

@@ -187,6 +187,22 @@ reset_connection(struct sc_session *s)
 	s->turn_rx = 0;
 }
 
+/* No tuple to open again with: over, or with a file as its source, later. */
+static void
+no_tuple(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	if (!waits_for_tuple(e, s->target, 1)) {
+		session_end(e, si, SC_R_NO_TUPLE, SC_R_CLOSED_UNOPENED);
+		return;
+	}
+	s->reopens--;
+	s->gate_us = e->now + TUPLE_RETRY_US;
+	s->flags |= SC_SESS_GATE;
+	timer_rearm(e, si);
+}
+
 /* Open another connection at the held segment the cursor stands at: the first of a new turn. */
 void
 session_reopen(struct sc_replay *e, uint32_t si)
@@ -216,15 +232,15 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	s->reopens++;
 	s->iss = h->seq + s->offset - 1;
 	s->una = s->nxt = s->max = s->iss;
+	s->state = SC_CONN_BETWEEN;
+	if (session_connect(e, si) < 0) {
+		no_tuple(e, si);
+		return;
+	}
 	s->base = h->ack;
 	s->delta = 0u - (h->ack - f->prod_base);
 	if (h->gap != 0)
 		s->loss = SC_R_CAPTURE_GAP;
-	s->state = SC_CONN_BETWEEN;
-	if (session_connect(e, si) < 0) {
-		session_end(e, si, SC_R_NO_TUPLE, SC_R_CLOSED_UNOPENED);
-		return;
-	}
 	C(e, CONNS_REOPENED)++;
 	syn_send(e, si);
 	timer_rearm(e, si);

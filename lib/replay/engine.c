@@ -345,15 +345,6 @@ sc_replay_is_tx_full(const struct sc_replay *e)
 	return e->nb_tx > SC_REPLAY_TX_MAX / 2;
 }
 
-bool
-sc_replay_should_wait(const struct sc_replay *e)
-{
-	uint32_t spare = SC_MIN(64u, e->cfg.max_flows / 4);
-
-	return e->tuples_short || sc_held_fill(&e->t) > 900 || e->t.free_flow.nb < spare
-			|| e->t.free_session.nb < spare * e->cfg.copies;
-}
-
 /* ---- the end ---- */
 
 void
@@ -375,6 +366,9 @@ void
 sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 {
 	set_now(e, now_us);
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
+		while (e->waiting[i] != SC_NONE)
+			flow_refuse(e, e->waiting[i], SC_R_STOPPED);
 	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
 		struct sc_flow *f = flow_at(e, fi);
 
@@ -387,7 +381,7 @@ sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 			}
 		} else if (f->state != SC_FLOW_FREE) {
 			flow_refuse(e, fi,
-					f->state == SC_FLOW_WAITING ? SC_R_STOPPED
+					f->state == SC_FLOW_JOINING ? SC_R_NO_BOUNDARY
 								    : SC_R_NEVER_OPENED);
 		}
 	}

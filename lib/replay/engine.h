@@ -22,7 +22,8 @@
 #define PROBER_SYNS_MAX 3
 #define DATA_RETRIES_MAX 8
 #define FIN_LINGER_US (30 * SC_US_PER_S)
-#define RETRY_US 256   /* a full TX array or an empty pool: try again */
+#define RETRY_US 256 /* a full TX array or an empty pool: try again */
+#define TUPLE_RETRY_US (10 * SC_US_PER_MS)
 #define IW_SEGMENTS 10 /* RFC 6928 */
 
 /* Releases by case, as counted. */
@@ -72,11 +73,12 @@ struct sc_replay {
 	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */
 	uint32_t nb_pool[2];
 	struct sc_index by_pool;          /* pool address -> its index */
-	uint32_t waiting[SC_TARGETS_MAX]; /* flows that wait for the return path */
+	uint32_t waiting[SC_TARGETS_MAX]; /* flows that wait for the return path or a tuple */
+	uint32_t waiting_tail[SC_TARGETS_MAX];
 	uint32_t nb_waiting;
+	uint32_t nb_ending; /* live flows that end without another frame: FLOW_CLOSED */
 	bool is_draining;
 	bool is_held;          /* nothing is opened yet */
-	bool tuples_short;     /* a flow waits for a tuple to have rested */
 	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
 	uint64_t housekeep_us;
 	uint32_t drain_cursor;
@@ -139,6 +141,16 @@ target_of(const struct sc_replay *e, const struct sc_session *s)
 	return &e->cfg.targets[s->target];
 }
 
+/* The end of the client's stream has been captured, or is of our making. */
+#define FLOW_CLOSED (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)
+
+static inline void
+flow_close(struct sc_replay *e, struct sc_flow *f, uint8_t flag)
+{
+	e->nb_ending += f->state == SC_FLOW_LIVE && (f->flags & FLOW_CLOSED) == 0;
+	f->flags |= flag;
+}
+
 /* flow.c */
 uint32_t flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms);
 void flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason);
@@ -171,13 +183,17 @@ void production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t va
 
 /* open.c */
 void flow_open(struct sc_replay *e, uint32_t fi);
-uint32_t waiting_run(struct sc_replay *e);
-void waiting_drop(struct sc_replay *e, uint32_t fi);
 int session_connect(struct sc_replay *e, uint32_t si);
 void syn_send(struct sc_replay *e, uint32_t si);
 void path_answered(struct sc_replay *e, struct sc_session *s, bool refused);
 void path_heard(struct sc_replay *e, struct sc_session *s);
 void path_unanswered(struct sc_replay *e, struct sc_session *s);
+
+/* wait.c */
+void waiting_add(struct sc_replay *e, uint32_t fi);
+void waiting_drop(struct sc_replay *e, uint32_t fi);
+uint32_t waiting_run(struct sc_replay *e);
+bool waits_for_tuple(const struct sc_replay *e, uint16_t target, uint32_t want);
 
 /* tuple.c */
 int tuples_init(struct sc_replay *e, struct sc_err *err);

@@ -220,6 +220,7 @@ flow_over(struct sc_replay *e, uint32_t fi)
 
 	C(e, FLOWS_LIVE_NOW)--;
 	C(e, FLOWS_CLIENT_ONLY) += !(f->flags & SC_FLOW_PROD_SEEN);
+	e->nb_ending -= (f->flags & FLOW_CLOSED) != 0;
 	M(e, FLOW_ENDED, f->outcome)++;
 	flow_remove(e, fi, f->outcome, true);
 }
@@ -236,9 +237,9 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	struct sc_held *h;
 	uint32_t hi;
 
-	if (f->flags & (SC_FLOW_ENDED | SC_FLOW_FIN | SC_FLOW_RST))
+	if (f->flags & FLOW_CLOSED)
 		return;
-	f->flags |= SC_FLOW_ENDED;
+	flow_close(e, f, SC_FLOW_ENDED);
 	f->reason = outcome;
 	hi = sc_held_take_empty(&e->t);
 	if (hi == SC_NONE) {

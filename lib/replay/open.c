@@ -225,6 +225,7 @@ flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
 	C(e, SESSIONS_WANTED) += f->copies;
 	f->session = SC_NONE;
 	f->state = SC_FLOW_LIVE;
+	e->nb_ending += (f->flags & FLOW_CLOSED) != 0;
 	for (uint16_t copy = 0; copy < f->copies; copy++) {
 		enum sc_reason r = session_start(e, fi, copy, is_prober);
 
@@ -238,43 +239,16 @@ flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
 	flow_over(e, fi);
 }
 
-/* ---- flows that wait for the path, or (file sources) for a tuple to have rested ---- */
-
-static void
-wait_for_path(struct sc_replay *e, uint32_t fi)
-{
-	struct sc_flow *f = flow_at(e, fi);
-	uint16_t target = e->t.prod[f->prod].target;
-
-	f->state = SC_FLOW_WAITING;
-	f->session = e->waiting[target];
-	e->waiting[target] = fi;
-	e->nb_waiting++;
-}
-
-/* Take a waiting flow out of its list. */
-void
-waiting_drop(struct sc_replay *e, uint32_t fi)
-{
-	uint32_t *link = &e->waiting[e->t.prod[flow_at(e, fi)->prod].target];
-
-	while (*link != SC_NONE && *link != fi)
-		link = &flow_at(e, *link)->session;
-	if (*link == SC_NONE)
-		return;
-	*link = flow_at(e, fi)->session;
-	e->nb_waiting--;
-}
-
-/* The client has gone on after its SYN: replay the flow, or let it wait for the return path. */
+/* The client has gone on after its SYN: replay the flow, or let it wait for path or tuple. */
 void
 flow_open(struct sc_replay *e, uint32_t fi)
 {
-	struct sc_path *p = path_of(e, flow_at(e, fi));
+	uint16_t target = e->t.prod[flow_at(e, fi)->prod].target;
+	struct sc_path *p = e->cfg.targets[target].path;
 	uint32_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
 
-	if (e->is_held)
-		wait_for_path(e, fi);
+	if (e->is_held || (state != SC_PATH_CLOSED && waits_for_tuple(e, target, e->cfg.copies)))
+		waiting_add(e, fi);
 	else if (state == SC_PATH_OPEN)
 		flow_admit(e, fi, false);
 	else if (is_prober_allowed(e, p))
@@ -282,38 +256,5 @@ flow_open(struct sc_replay *e, uint32_t fi)
 	else if (atomic_load(&p->state) == SC_PATH_CLOSED)
 		flow_refuse(e, fi, SC_R_RETURN_PATH_UNPROVEN);
 	else
-		wait_for_path(e, fi);
-}
-
-static uint32_t
-waiting_run_target(struct sc_replay *e, unsigned int target)
-{
-	uint32_t n;
-
-	for (n = 0; n < 32 && e->waiting[target] != SC_NONE && !sc_replay_is_tx_full(e); n++) {
-		uint32_t fi = e->waiting[target];
-		uint32_t state = atomic_load(&e->cfg.targets[target].path->state);
-
-		if (state == SC_PATH_PROBING)
-			break;
-		waiting_drop(e, fi);
-		flow_at(e, fi)->state = SC_FLOW_EMBRYONIC;
-		flow_open(e, fi);
-		if (flow_at(e, fi)->state == SC_FLOW_WAITING)
-			break;
-	}
-	return n;
-}
-
-/* Flows whose path has been decided meanwhile. Returns their number. */
-uint32_t
-waiting_run(struct sc_replay *e)
-{
-	uint32_t done = 0;
-
-	if (e->nb_waiting == 0 || e->is_held)
-		return 0;
-	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
-		done += waiting_run_target(e, i);
-	return done;
+		waiting_add(e, fi);
 }

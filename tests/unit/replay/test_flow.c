@@ -31,8 +31,8 @@ superseded_while_waiting(void **state)
 	conv_target_synack(prober);
 	conv_expect(prober, SC_TCP_ACK, 0);
 	bed_run(b, 5 * BED_MS);
-	conv_take_syn(new);
 	conv_take_syn(old);
+	conv_take_syn(new);
 	conv_target_synack(old);
 	conv_expect(old, SC_TCP_ACK, 30);
 	conv_expect(old, SC_TCP_FIN | SC_TCP_ACK, 0);
