@@ -192,6 +192,7 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 	sc_flow_find_bulk(&e->t, key, n, value);
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
+		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
 		if (e->generation != generation)
 			value[i] = sc_flow_find(&e->t, &key[i]);
 		if (ms[i].half == SC_HALF_CLIENT)
@@ -232,6 +233,16 @@ sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, 
 
 /* ---- time ---- */
 
+/*
+ * From a file, the SYN's next frame may be far away in time because the source waited: what counts
+ * then is the time at which frames were captured.
+ */
+static bool
+is_never_opened(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return !e->cfg.is_file || (uint32_t)e->cap_us - f->syn_us > EMBRYONIC_TTL_S * SC_US_PER_S;
+}
+
 static void
 flow_expired(struct sc_replay *e, uint32_t fi)
 {
@@ -239,9 +250,10 @@ flow_expired(struct sc_replay *e, uint32_t fi)
 	uint32_t idle_s = (uint32_t)(e->now_us / SC_US_PER_S) - e->t.sweep.last_seen[fi];
 	uint32_t si, next;
 
-	if (f->state == SC_FLOW_EMBRYONIC) {
+	if (f->state == SC_FLOW_EMBRYONIC && is_never_opened(e, f)) {
 		flow_refuse(e, fi, SC_R_NEVER_OPENED);
-	} else if (f->state == SC_FLOW_JOINING) {
+	} else if (f->state == SC_FLOW_JOINING
+			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > JOIN_TTL_S)) {
 		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
 	} else if (f->state == SC_FLOW_LIVE && idle_s > e->cfg.session_timeout_s) {
 		for (si = f->session; si != SC_NONE; si = next) {

@@ -9,7 +9,8 @@
 #define M(e, map, reason) ((e)->st->m[SC_M_##map][reason])
 
 #define EMBRYONIC_TTL_S 10
-#define OOO_MAX 64                     /* segments beyond a hole that a flow keeps */
+#define JOIN_TTL_S 60 /* both halves seen, and idle: the next request may be the boundary */
+#define OOO_MAX 64    /* segments beyond a hole that a flow keeps */
 #define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
 #define REOPEN_MAX 3
 #define STALE_MAX 3                        /* on one tuple */
@@ -65,6 +66,7 @@ struct sc_replay {
 	struct sc_stats *st;
 	uint64_t now_us;
 	uint32_t now;        /* its low 32 bits */
+	uint64_t cap_us;     /* of the newest mirror frame */
 	uint32_t generation; /* rises when the flow index changes */
 	uint32_t nb_tx;
 	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
