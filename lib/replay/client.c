@@ -35,8 +35,12 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool took = false;
 	uint32_t fi;
 
-	if (!is_syn(&ms->seg) && (ms->seg.payload_len == 0 || e->is_draining)) {
+	if (!is_syn(&ms->seg) && ms->seg.payload_len == 0) {
 		refuse_frame(e, SC_R_NO_FLOW);
+		return false;
+	}
+	if (e->is_draining) { /* the walk that ends flows may have passed its place */
+		refuse_frame(e, SC_R_STOPPED);
 		return false;
 	}
 	fi = flow_new(e, ms);

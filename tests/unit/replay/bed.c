@@ -323,7 +323,7 @@ put_frame(struct conv *c, enum sc_half half, struct test_frame *f)
 		return r;
 	}
 	assert_int_equal(ms->half, half);
-	ms->seg.cap_us = b->now_us;
+	ms->seg.cap_us = b->cap_us != 0 ? b->cap_us : b->now_us;
 	b->nb_batch++;
 	if (!b->is_batched)
 		bed_flush(b);

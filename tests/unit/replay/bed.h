@@ -73,6 +73,7 @@ struct bed {
 	struct sc_rule rule[4];
 	struct sc_pool clients;
 	uint64_t now_us;
+	uint64_t cap_us; /* capture time of mirror frames; 0: now */
 	bool v6;
 	bool is_batched; /* mirror frames wait for bed_flush() */
 	bool is_twice;   /* the mirror shows each frame twice */

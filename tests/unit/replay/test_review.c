@@ -28,11 +28,259 @@ stale_proves_path(void **state)
 	bed_end(b);
 }
 
+/* ---- file sources: who waits for whom ---- */
+
+static void
+tune_small_file(struct bed *b)
+{
+	b->cfg.is_file = true;
+	b->cfg.max_flows = b->cfg.max_sessions = 8;
+}
+
+/* A full table is worth a wait only when something in it ends without another frame. */
+static void
+file_waits_for_ends(void **state)
+{
+	struct bed *b = bed_new(*state, tune_small_file);
+	struct conv *c = NULL;
+
+	for (int i = 0; i < 7; i++)
+		conv_open(bed_conv(b));
+	assert_false(sc_replay_should_wait(b->e));
+	c = &b->conv[3];
+	conv_fin(c);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	assert_true(sc_replay_should_wait(b->e));
+	conv_record(c, SC_TCP_FIN | SC_TCP_ACK, c->tnxt, c->tack, 0);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 6);
+	bed_forget(b);
+	assert_false(sc_replay_should_wait(b->e));
+	conv_open(bed_conv(b));
+	conv_open(bed_conv(b));
+	conv_shake(bed_conv(b));
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, FLOW_TABLE_FULL), 1);
+	bed_end(b);
+}
+
+/* The source may stand still between a SYN and its next frame. */
+static void
+file_keeps_embryonic(void **state)
+{
+	struct bed *b = bed_new(*state, tune_small_file);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+	uint64_t at_us = b->now_us;
+
+	conv_syn(c);
+	conv_syn(d);
+	conv_synack(d);
+	bed_run(b, 30 * BED_S);
+	assert_int_equal(COUNT(b, FLOWS_EMBRYONIC_NOW), 2);
+	b->cap_us = at_us + 5 * BED_S;
+	conv_ack(d);
+	b->cap_us = 0;
+	conv_take_syn(d);
+	bed_run(b, 2 * BED_S);
+	assert_int_equal(COUNT(b, FLOWS_EMBRYONIC_NOW), 1);
+	conv_ack(d); /* captured 32 s later */
+	bed_run(b, 2 * BED_S);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, NEVER_OPENED), 1);
+	bed_forget(b);
+	bed_end(b);
+}
+
+static void
+tune_path_file(struct bed *b)
+{
+	tune_unproven(b);
+	b->cfg.is_file = true;
+}
+
+/* While a path is probed a file has time. */
+static void
+file_waits_for_path(void **state)
+{
+	struct bed *b = bed_new(*state, tune_path_file);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_shake(c);
+	conv_take_syn(c);
+	assert_false(sc_replay_should_wait(b->e));
+	conv_shake(d);
+	bed_silent(b);
+	assert_true(sc_replay_should_wait(b->e));
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	bed_run(b, 10 * BED_MS);
+	conv_take_syn(d);
+	assert_false(sc_replay_should_wait(b->e));
+	bed_end(b);
+}
+
+#define FLOW_TUPLES 2500 /* copies: more than half of a worker's tuples */
+
+/* One address, and this worker has a sixteenth of its ports. */
+static void
+tune_scarce(struct bed *b)
+{
+	sc_steer_free(&b->steer);
+	assert_int_equal(sc_steer_init(&b->steer, 16, 65536, NULL), 0);
+	assert_int_equal(sc_pool_parse("10.50.0.1,fd50::1", &b->clients, NULL), 0);
+	b->cfg.clients = &b->clients;
+	b->cfg.is_file = true;
+	b->cfg.copies = FLOW_TUPLES;
+	b->cfg.max_sessions = 3 * FLOW_TUPLES;
+}
+
+static void
+tune_too_scarce(struct bed *b)
+{
+	tune_scarce(b);
+	b->cfg.copies = 2 * FLOW_TUPLES;
+}
+
+/* Answer every SYN by RST. */
+static void
+refuse_all(struct bed *b, struct conv *c)
+{
+	for (int i = 0; i < 40; i++) {
+		for (unsigned int k = 0; k < b->nb_sent; k++) {
+			const struct sc_seg *s = &b->sent[k].seg;
+
+			assert_int_equal(s->flags, SC_TCP_SYN);
+			c->raddr = s->src;
+			c->rport = s->sport;
+			conv_record(c, SC_TCP_RST | SC_TCP_ACK, 0, s->seq + 1, 0);
+		}
+		bed_forget(b);
+		bed_run(b, 300);
+	}
+}
+
+/* A flow of a file waits until tuples have come back and rested. */
+static void
+file_waits_for_tuples(void **state)
+{
+	struct bed *b = bed_new(*state, tune_scarce);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_shake(c);
+	conv_shake(d);
+	assert_int_equal(COUNT(b, FLOWS_ADMITTED), 1);
+	assert_false(sc_replay_should_wait(b->e)); /* the first flow needs more frames to end */
+	refuse_all(b, c);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, TARGET_REFUSED), 1);
+	assert_true(sc_replay_should_wait(b->e));
+	bed_run(b, BED_S);
+	assert_int_equal(COUNT(b, FLOWS_ADMITTED), 1);
+	for (int i = 0; i < 5000; i++) {
+		bed_run(b, 200);
+		refuse_all(b, d);
+		if (COUNT(b, FLOWS_LIVE_NOW) + COUNT(b, FLOWS_EMBRYONIC_NOW) == 0)
+			break;
+	}
+	assert_int_equal(COUNT(b, SESSIONS_STARTED), 2 * FLOW_TUPLES);
+	assert_int_equal(COUNT_BY(b, SESSION_REFUSED, NO_TUPLE), 0);
+	assert_false(sc_replay_should_wait(b->e));
+	bed_end(b);
+}
+
+/* A pool that never could do is no reason to wait. */
+static void
+file_with_small_pool(void **state)
+{
+	struct bed *b = bed_new(*state, tune_too_scarce);
+	struct conv *c = bed_conv(b);
+
+	conv_shake(c);
+	assert_int_equal(COUNT(b, FLOWS_ADMITTED), 1);
+	assert_true(COUNT_BY(b, SESSION_REFUSED, NO_TUPLE) > 0);
+	refuse_all(b, c);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 0);
+	bed_end(b);
+}
+
+/* A reopening waits for a tuple, too. */
+static void
+file_reopens_later(void **state)
+{
+	struct bed *b = bed_new(*state, tune_too_scarce);
+	struct conv *c = bed_conv(b), others;
+
+	conv_shake(c);
+	others = *c;
+	conv_take_syn(c);
+	refuse_all(b, &others);
+	assert_int_equal(COUNT(b, SESSIONS_LIVE_NOW), 1);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_say(c, 20);
+	conv_expect(c, SC_TCP_ACK, 20);
+	conv_target_answer(c, 10);
+	conv_answer(c, 10);
+	conv_target_fin(c);
+	bed_forget(b);
+	conv_say(c, 30);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	bed_run(b, BED_S);
+	bed_silent(b);
+	bed_run(b, BED_S);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 30);
+	assert_int_equal(COUNT(b, CONNS_REOPENED), 1);
+	bed_end(b);
+}
+
+/* ---- live sources ---- */
+
+/* Between two requests a connection that was open before the start may be idle for a while. */
+static void
+join_after_idle(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	c->cnxt = c->cisn;
+	conv_say(c, 30);
+	conv_answer(c, 100);
+	bed_run(b, 40 * BED_S);
+	conv_say(c, 30);
+	conv_take_syn(c);
+	bed_run(b, BED_MS);
+	bed_end(b);
+}
+
+/* What begins while the box stops is not begun. */
+static void
+no_start_while_draining(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	sc_replay_drain(b->e, b->now_us);
+	bed_run(b, 10 * BED_MS);
+	conv_shake(c);
+	conv_say(c, 10);
+	bed_silent(b);
+	assert_int_equal(COUNT(b, FLOWS_SEEN), 0);
+	assert_true(sc_replay_is_idle(b->e));
+	assert_int_equal(COUNT_BY(b, FRAME_REFUSED, STOPPED), 2);
+	bed_end(b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 			BOTH(stale_proves_path),
+			BOTH(file_waits_for_ends),
+			BOTH(file_keeps_embryonic),
+			BOTH(file_waits_for_path),
+			BOTH(file_waits_for_tuples),
+			BOTH(file_with_small_pool),
+			BOTH(file_reopens_later),
+			BOTH(join_after_idle),
+			BOTH(no_start_while_draining),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
