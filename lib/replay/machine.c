@@ -183,16 +183,39 @@ deadline_at(const struct sc_session *s, uint16_t flag)
 	}
 }
 
+#define LAG_MAX_US ((int64_t)1800 * SC_US_PER_S) /* 32 bits of microseconds tell 35 minutes apart */
+
+/*
+ * How long may the segment at the cursor still wait? A mirror does not stand still: a session that
+ * lags for ever would hold ever more. False: it does not lag, or nothing is to be shed.
+ */
+static bool
+lag_left(const struct sc_replay *e, const struct sc_session *s, int64_t *left)
+{
+	const struct sc_held *h;
+
+	if (e->cfg.is_file || e->cfg.max_lag_us == 0 || s->cur_nxt == SC_NONE
+			|| s->state == SC_CONN_SYN_SENT)
+		return false;
+	h = &e->t.held[s->cur_nxt];
+	if (h->flags & SC_HELD_SYNTH)
+		return false;
+	*left = SC_MIN((int64_t)e->cfg.max_lag_us, LAG_MAX_US) - (int32_t)(e->now - h->cap_us);
+	return true;
+}
+
 /* Queue the session's one wheel node for the earliest of its deadlines. */
 void
 timer_rearm(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
-	int32_t left = INT32_MAX;
+	int64_t left = INT32_MAX, lag;
 
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(deadlines); i++)
 		if (has_flag(s, deadlines[i].flag))
 			left = SC_MIN(left, (int32_t)(deadline_at(s, deadlines[i].flag) - e->now));
+	if (lag_left(e, s, &lag))
+		left = SC_MIN(left, lag);
 	if (left == INT32_MAX)
 		return;
 	sc_wheel_arm(&e->t.wheel, si, e->now_us + (uint64_t)SC_MAX(left, 0));
@@ -202,6 +225,13 @@ timer_rearm(struct sc_replay *e, uint32_t si)
 void
 machine_timer(struct sc_replay *e, uint32_t si)
 {
+	int64_t lag;
+
+	if (session_at(e, si)->state != SC_CONN_FREE && lag_left(e, session_at(e, si), &lag)
+			&& lag <= 0) {
+		session_abort(e, si, SC_R_SHED_LAG);
+		return;
+	}
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(deadlines); i++) {
 		struct sc_session *s = session_at(e, si);
 		uint16_t flag = deadlines[i].flag;

@@ -55,7 +55,6 @@ set_defaults(struct bed *b)
 			.sample_pct = 100,
 			.gate_quiet_min_us = 200 * BED_MS,
 			.mtu = 1500,
-			.max_lag_us = 30 * BED_S,
 			.session_timeout_s = 600,
 			.speed = 1,
 			.now_us = START_US,

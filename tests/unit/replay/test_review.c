@@ -268,6 +268,93 @@ no_start_while_draining(void **state)
 	bed_end(b);
 }
 
+static void
+tune_lag(struct bed *b)
+{
+	b->cfg.max_lag_us = 5 * BED_S;
+}
+
+/* Bytes that cannot leave in time end their session, however busy the connection is. */
+static void
+shed_for_lag(void **state)
+{
+	struct bed *b = bed_new(*state, tune_lag);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	conv_say(c, 100);
+	conv_open_said(d, 40); /* waits for the client, not the client for it */
+	bed_forget(b);
+	for (int i = 0; i < 48; i++) {
+		bed_run(b, 100 * BED_MS);
+		conv_target_answer(c, 10);
+	}
+	assert_int_equal(COUNT(b, SESSIONS_LIVE_NOW), 2);
+	bed_forget(b);
+	bed_run(b, 300 * BED_MS);
+	assert_int_equal(COUNT_BY(b, SESSION_ENDED, SHED_LAG), 1);
+	assert_int_equal(COUNT_BY(b, BYTES_ABANDONED, SHED_LAG), 100);
+	assert_int_equal(COUNT(b, TX_RST), 1);
+	assert_int_equal(COUNT(b, SESSIONS_LIVE_NOW), 1);
+	conv_say(c, 30);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, SHED_LAG), 30);
+	bed_end(b);
+}
+
+static void
+tune_lag_file(struct bed *b)
+{
+	tune_lag(b);
+	b->cfg.is_file = true;
+}
+
+static void
+file_is_never_shed(void **state)
+{
+	struct bed *b = bed_new(*state, tune_lag_file);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	conv_say(c, 100);
+	bed_run(b, 20 * BED_S);
+	bed_forget(b);
+	c->twnd = 512;
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_ACK, 100);
+	bed_end(b);
+}
+
+/* The FIN that we make at the stop has not lagged, however old the client's last word is. */
+static void
+no_shedding_of_ends(void **state)
+{
+	struct bed *b = bed_new(*state, tune_lag);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	conv_say(c, 40);
+	conv_expect(c, SC_TCP_ACK, 40);
+	bed_run(b, 3 * BED_S);
+	conv_target_ack(c); /* it has 5 s from here for its first byte */
+	bed_forget(b);
+	conv_answer(c, 100);
+	conv_ack(c);
+	bed_run(b, 2500 * BED_MS);
+	sc_replay_drain(b->e, b->now_us);
+	bed_run(b, BED_S);
+	bed_silent(b);
+	conv_target_answer(c, 100);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	assert_int_equal(COUNT_BY(b, SESSION_ENDED, COMPLETE_OPEN), 1);
+	bed_forget(b);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -281,6 +368,9 @@ main(void)
 			BOTH(file_reopens_later),
 			BOTH(join_after_idle),
 			BOTH(no_start_while_draining),
+			BOTH(shed_for_lag),
+			BOTH(file_is_never_shed),
+			BOTH(no_shedding_of_ends),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
