@@ -18,7 +18,8 @@ refuse_frame(struct sc_replay *e, enum sc_reason reason)
 static void
 tomb_frame(struct sc_replay *e, const struct sc_tomb *b, const struct sc_seg *s)
 {
-	enum sc_reason r = b->was_admitted ? SC_R_AFTER_END : b->reason;
+	bool is_complete = b->reason == SC_R_COMPLETE || b->reason == SC_R_COMPLETE_OPEN;
+	enum sc_reason r = is_complete ? SC_R_AFTER_END : (enum sc_reason)b->reason;
 
 	C(e, BYTES_SEEN) += s->payload_len;
 	M(e, BYTES_REFUSED, r) += s->payload_len;
