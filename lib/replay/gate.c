@@ -165,12 +165,14 @@ pass_by_time(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 }
 
 /*
- * Since when is the target quiet? Not while we owe it an ACK that latency holds back: it may be
- * waiting for just that to go on.
+ * Since when is the target quiet? Not while bytes of ours are on their way: their answer may be to
+ * come. Nor while we owe it an ACK that latency holds back: it may be waiting for just that.
  */
 static uint32_t
 quiet_since(const struct sc_replay *e, const struct sc_session *s)
 {
+	if (s->una != s->max)
+		return e->now;
 	if (latency_us(e, s) == 0 || s->acked == s->rcv_nxt)
 		return s->quiet_us;
 	return has_flag(s, SC_SESS_ACK) ? sc_us_later(s->ack_us, e->now) : e->now;
