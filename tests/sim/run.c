@@ -283,7 +283,9 @@ next_event(const struct sim *s)
 	uint64_t at = SC_MIN(SC_MIN(mirror_next(s), path_next(s)), target_next(s));
 
 	at = SC_MIN(SC_MIN(at, r->engine_us), r->drain_us);
-	if (r->tx_us > 0)
+	if (sc_replay_is_tx_full(r->engine)) /* nothing else may happen until then */
+		at = r->tx_us;
+	else if (r->tx_us > 0)
 		at = SC_MIN(at, r->tx_us);
 	return SC_MAX(at, s->now_us);
 }
