@@ -170,14 +170,14 @@ read_piece(struct rte_mbuf *m, enum sc_link link, struct piece *p, bool *is_v4)
 
 /* Has this piece been seen within 5 ms? Remembers it if not. */
 static bool
-is_twice(struct frags *f, const struct piece *p, uint64_t now_us)
+is_twice(struct frags *f, const struct piece *p, uint64_t cap_us)
 {
 	struct recent *e = &f->recent[rte_hash_crc(p, sizeof(*p), 0) % RECENT];
 
-	if (e->us != 0 && memcmp(&e->piece, p, sizeof(*p)) == 0 && now_us - e->us <= TWICE_US)
+	if (e->us != 0 && memcmp(&e->piece, p, sizeof(*p)) == 0 && cap_us - e->us <= TWICE_US)
 		return true;
 	e->piece = *p;
-	e->us = now_us;
+	e->us = cap_us;
 	return false;
 }
 
@@ -223,17 +223,16 @@ reassemble(struct frags *f, struct rte_mbuf *m, bool is_v4, uint64_t now_us)
 }
 
 struct rte_mbuf *
-frags_take(struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_us)
+frags_take(struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_us, uint64_t cap_us)
 {
 	struct sc_stats *st = f->stats;
-	uint64_t cap_us = sc_mbuf_meta(m)->cap_us;
 	struct piece p;
 	bool is_v4;
 	enum sc_reason r = read_piece(m, link, &p, &is_v4);
 
 	if (r != SC_R_NONE)
 		return refuse(f, m, r);
-	if (is_twice(f, &p, now_us)) {
+	if (is_twice(f, &p, cap_us)) {
 		st->c[SC_C_FRAGMENTS_MERGED]++;
 		st->c[SC_C_FRAMES_DUPLICATE]++;
 		rte_pktmbuf_free(m);
@@ -241,6 +240,7 @@ frags_take(struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_
 	}
 	if (p.place == 0) {
 		unwrap(m);
+		sc_mbuf_meta(m)->cap_us = cap_us;
 		finish(m, is_v4);
 		return m;
 	}
@@ -253,8 +253,7 @@ frags_take(struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_
 		return NULL;
 	st->c[SC_C_FRAGMENTS_NOW] -= m->nb_segs;
 	st->c[SC_C_FRAGMENTS_MERGED] += m->nb_segs - 1;
-	/* Production had the packet when its last piece came. */
-	sc_mbuf_meta(m)->cap_us = cap_us;
+	sc_mbuf_meta(m)->cap_us = cap_us; /* production had the packet when its last piece came */
 	finish(m, is_v4);
 	return m;
 }

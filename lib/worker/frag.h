@@ -20,10 +20,11 @@ void frags_destroy(struct frags *f);
 /*
  * Take a frame that sc_packet_parse() refused as ip_fragment. Returns the whole packet if this was
  * the piece that it lacked: the caller's, a chain, with the checksums of all its headers to be
- * judged anew. Otherwise NULL: the frame is held, or refused, and counted.
+ * judged anew. Otherwise NULL: the frame is held, or refused, and counted. cap_us: when this
+ * piece was captured, which may be long before now in a file; the whole packet has that time.
  */
-struct rte_mbuf *frags_take(
-		struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_us);
+struct rte_mbuf *frags_take(struct frags *f, struct rte_mbuf *m, enum sc_link link, uint64_t now_us,
+		uint64_t cap_us);
 /* Refuse what waits longer than a second. Costs nothing while nothing is held. */
 void frags_expire(struct frags *f, uint64_t now_us);
 /* Refuse all that is held. */

@@ -152,6 +152,8 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		struct sc_mirror_seg *ms, uint64_t now_us)
 {
 	enum sc_link link = port->is_ring ? sc_mbuf_meta(m)->link : SC_LINK_ETHER;
+	uint64_t cap_us = port->is_ring && sc_mbuf_meta(m)->cap_us != 0 ? sc_mbuf_meta(m)->cap_us
+									: now_us;
 	enum sc_reason r;
 
 	if (!port->is_ring && is_own_mac(w, m)) {
@@ -160,7 +162,7 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 	}
 	r = sc_packet_parse(m, link, &ms->seg);
 	if (r == SC_R_IP_FRAGMENT) {
-		m = frags_take(w->frags, m, link, now_us);
+		m = frags_take(w->frags, m, link, now_us, cap_us);
 		if (m == NULL)
 			return false;
 		r = sc_packet_parse(m, link, &ms->seg);
@@ -171,8 +173,7 @@ take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		refuse(w, m, r);
 		return false;
 	}
-	ms->seg.cap_us = port->is_ring && sc_mbuf_meta(m)->cap_us != 0 ? sc_mbuf_meta(m)->cap_us
-								       : now_us;
+	ms->seg.cap_us = cap_us;
 	return true;
 }
 

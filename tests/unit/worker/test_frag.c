@@ -123,8 +123,7 @@ give(struct rte_mbuf *m, uint64_t us)
 	struct sc_seg seg;
 
 	assert_int_equal(sc_packet_parse(m, link, &seg), SC_R_IP_FRAGMENT);
-	sc_mbuf_meta(m)->cap_us = us;
-	whole = frags_take(fr, m, link, us);
+	whole = frags_take(fr, m, link, us, us);
 	nb_in++;
 	nb_out += whole != NULL;
 	check_count();
