@@ -16,7 +16,8 @@ struct scan {
 	const struct peer_index_cfg *cfg;
 	uint32_t *head; /* newest flow of a tuple first; mask + 1 chains */
 	uint32_t mask;
-	uint64_t nb_cut; /* frames shorter than their IP length says */
+	uint64_t nb_cut;       /* frames shorter than their IP length says */
+	uint64_t nb_fragments; /* of IP packets */
 	struct sc_err *err;
 };
 
@@ -393,6 +394,7 @@ scan_files(struct scan *s, struct sc_capture_reader *r)
 		}
 		reason = peer_view_parse(&pkt, &seg);
 		s->nb_cut += reason == SC_R_TRUNCATED_FRAME;
+		s->nb_fragments += reason == SC_R_IP_FRAGMENT;
 		if (reason != SC_R_NONE)
 			continue;
 		pos = (uint64_t)pkt.file << PEER_POS_BITS | (pkt.offset + seg.payload_off);
@@ -423,5 +425,10 @@ peer_scan(struct peer_index *ix, const struct peer_index_cfg *cfg, struct sc_err
 				"bytes "
 				"are neither replayed nor answered; capture whole frames (-s 0)",
 				(unsigned long long)s.nb_cut);
+	if (s.nb_fragments > 0)
+		sc_log(SC_LOG_WARN, "peer",
+				"%llu frames of the captures are IP fragments: they are replayed, "
+				"but this peer does not know their bytes; replay to a real target",
+				(unsigned long long)s.nb_fragments);
 	return rc;
 }

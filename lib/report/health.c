@@ -10,6 +10,7 @@
 #define PCT_SUMS_BAD 1
 #define PCT_SUMS_UNFIT 50
 #define PCT_ONE_SIDED 5
+#define ONE_SIDED_MIN 4 /* connections; fewer are chance */
 #define PCT_DUPLICATE 5
 #define PCT_REORDERED 1
 #define PCT_LOOP 1
@@ -19,7 +20,7 @@ struct view {
 	const struct sc_stats *s;
 	const struct sc_report_health *h;
 	uint64_t box_lost; /* frames that reached this box and no engine */
-	uint64_t one_sided, flows;
+	uint64_t server_only, one_sided, flows;
 };
 
 /* Says in one sentence what is wrong and what to change; false: nothing is. */
@@ -135,8 +136,9 @@ one_sided(const struct view *v, char *text, size_t room)
 			"%" PRIu64 " connections show only the client and %" PRIu64
 			" only the server: the other direction takes another way; mirror every "
 			"link or member of the bundle that it may take",
-			v->s->c[SC_C_FLOWS_CLIENT_ONLY], v->s->c[SC_C_FLOWS_PRODUCTION_ONLY]);
-	return v->one_sided < v->flows && v->h->one_sided_pct >= PCT_ONE_SIDED;
+			v->s->c[SC_C_FLOWS_CLIENT_ONLY], v->server_only);
+	return v->one_sided >= ONE_SIDED_MIN && v->one_sided < v->flows
+			&& v->h->one_sided_pct >= PCT_ONE_SIDED;
 }
 
 static bool
@@ -283,13 +285,16 @@ void
 sc_report_health(const struct sc_report_in *in, struct sc_report_health *h)
 {
 	const uint64_t *c = in->sum->c;
+	/* A SYN-ACK that overtook its SYN is no connection without a client. */
+	uint64_t server_only = c[SC_C_FLOWS_PRODUCTION_ONLY]
+			- SC_MIN(c[SC_C_FLOWS_PRODUCTION_ONLY], c[SC_C_FLOWS_NO_SYNACK]);
 	struct view v = {
 			.s = in->sum,
 			.h = h,
 			.box_lost = lost_in_box(in),
-			.one_sided = c[SC_C_FLOWS_CLIENT_ONLY] + c[SC_C_FLOWS_PRODUCTION_ONLY],
-			.flows = sc_stats_map_sum(in->sum, SC_M_FLOW_ENDED)
-					+ c[SC_C_FLOWS_PRODUCTION_ONLY],
+			.server_only = server_only,
+			.one_sided = c[SC_C_FLOWS_CLIENT_ONLY] + server_only,
+			.flows = sc_stats_map_sum(in->sum, SC_M_FLOW_ENDED) + server_only,
 	};
 
 	memset(h, 0, sizeof(*h));

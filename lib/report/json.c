@@ -28,6 +28,7 @@ static const struct row rows[] = {
 	C("flows", "midstream", FLOWS_MIDSTREAM),
 	C("flows", "client_only", FLOWS_CLIENT_ONLY),
 	C("flows", "production_only", FLOWS_PRODUCTION_ONLY),
+	C("flows", "no_synack", FLOWS_NO_SYNACK),
 	C("flows", "embryonic", FLOWS_EMBRYONIC_NOW),
 	C("flows", "admitted", FLOWS_ADMITTED),
 	M("flows", "refused", FLOW_REFUSED),

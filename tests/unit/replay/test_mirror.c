@@ -285,6 +285,25 @@ client_only(void **state)
 	bed_end(b);
 }
 
+/* The SYN-ACK overtakes the SYN: no connection without a client. */
+static void
+synack_first(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	c->cnxt = c->cisn + 1;
+	conv_synack(c);
+	conv_syn(c);
+	conv_ack(c);
+	conv_take_syn(c);
+	conv_prod_ack(c);
+	conv_answer(c, ANSWER);
+	assert_int_equal(COUNT(b, FLOWS_PRODUCTION_ONLY), 1);
+	assert_int_equal(COUNT(b, FLOWS_NO_SYNACK), 1);
+	bed_end(b);
+}
+
 static void
 production_only(void **state)
 {
@@ -296,7 +315,9 @@ production_only(void **state)
 	assert_int_equal(COUNT(b, FLOWS_PRODUCTION_ONLY), 1);
 	conv_shake(d);
 	conv_take_syn(d);
+	conv_answer(d, ANSWER);
 	assert_int_equal(COUNT(b, FLOWS_PRODUCTION_ONLY), 1);
+	assert_int_equal(COUNT(b, FLOWS_NO_SYNACK), 0);
 	bed_end(b);
 }
 
@@ -315,6 +336,7 @@ main(void)
 			BOTH(two_holes),
 			BOTH(times_swapped),
 			BOTH(client_only),
+			BOTH(synack_first),
 			BOTH(production_only),
 	};
 

@@ -140,6 +140,14 @@ test_one_sided(void **state)
 	sum.c[SC_C_FLOWS_PRODUCTION_ONLY] = 250;
 	check_one("one_sided", SC_HEALTH_WARNING, "250 only the server");
 	check_share(health.one_sided_pct, 20);
+	sum.c[SC_C_FLOWS_NO_SYNACK] = 250; /* they came, before their SYNs */
+	check_good();
+	sum.c[SC_C_FLOWS_NO_SYNACK] = 0;
+	sum.m[SC_M_FLOW_ENDED][SC_R_COMPLETE] = 10;
+	sum.c[SC_C_FLOWS_PRODUCTION_ONLY] = 3;
+	check_good();
+	sum.c[SC_C_FLOWS_PRODUCTION_ONLY] = 4;
+	check_one("one_sided", SC_HEALTH_WARNING, "4 only the server");
 }
 
 static void
