@@ -230,18 +230,6 @@ bytes_lost(const struct sc_survey *s, char *text, size_t room)
 }
 
 static bool
-fragments(const struct sc_survey *s, char *text, size_t room)
-{
-	uint64_t nb = s->refused[SC_R_IP_FRAGMENT];
-
-	snprintf(text, room,
-			"%" PRIu64 " frames are IP fragments of TCP, which are left out: their "
-			"connections end at the hole",
-			nb);
-	return nb > 0;
-}
-
-static bool
 twice(const struct sc_survey *s, char *text, size_t room)
 {
 	double pct = percent(s->duplicates, s->tcp);
@@ -255,6 +243,18 @@ twice(const struct sc_survey *s, char *text, size_t room)
 }
 
 /* ---- notes ---- */
+
+static bool
+fragments(const struct sc_survey *s, char *text, size_t room)
+{
+	uint64_t nb = s->refused[SC_R_IP_FRAGMENT];
+
+	snprintf(text, room,
+			"%" PRIu64 " frames are IP fragments of TCP: a replay puts them together, "
+			"this survey does not and counts their bytes as lost",
+			nb);
+	return nb > 0;
+}
 
 static bool
 sums_partial(const struct sc_survey *s, char *text, size_t room)
@@ -327,8 +327,8 @@ static const struct {
 		{GRADE_WARNING, some_one_way},
 		{GRADE_WARNING, no_syn},
 		{GRADE_WARNING, bytes_lost},
-		{GRADE_WARNING, fragments},
 		{GRADE_WARNING, twice},
+		{GRADE_NOTE, fragments},
 		{GRADE_NOTE, sums_partial},
 		{GRADE_NOTE, some_links_unknown},
 		{GRADE_NOTE, files_bare},
