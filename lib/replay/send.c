@@ -326,7 +326,7 @@ push_rst(struct sc_replay *e, uint32_t si)
 static bool
 push_gap(struct sc_session *s, const struct sc_held *h)
 {
-	if (h->gap == 0 || h->seq + s->offset == s->nxt)
+	if (h->gap == 0 || sc_seq_leq(h->seq + s->offset, s->nxt)) /* closed already */
 		return true;
 	if (s->una != s->max)
 		return false;
