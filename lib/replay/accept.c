@@ -165,11 +165,12 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 	}
 }
 
-/* Segments beyond a hole that has closed move into the stream. */
+/* Segments beyond a hole that has closed move into the stream. The next hole has only begun then. */
 void
 accept_merge(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
+	uint8_t before = f->nb_ooo;
 
 	while (f->ooo_head != SC_NONE && held_at(e, f->ooo_head)->seq == f->nxt) {
 		uint32_t hi = f->ooo_head;
@@ -183,6 +184,10 @@ accept_merge(struct sc_replay *e, uint32_t fi)
 			flow_close(e, f, SC_FLOW_FIN);
 		accept_in_order(e, fi, hi);
 	}
+	if (f->nb_ooo == 0 || f->nb_ooo == before)
+		return;
+	f->hole_us = e->now;
+	f->hole_ack = held_at(e, f->held_tail)->ack;
 }
 
 /* Link a held segment in front of *link, among those beyond the hole. */

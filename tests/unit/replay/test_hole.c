@@ -39,6 +39,31 @@ late_segment(void **state)
 	bed_end(b);
 }
 
+/* A hole behind another one has its own 20 ms. */
+static void
+second_hole_later(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	lose(c, 100);
+	conv_say(c, 50);
+	bed_run(b, 15 * BED_MS);
+	lose(c, 70);
+	conv_answer(c, 10); /* production has all of it: the next segment is a boundary */
+	conv_say(c, 60);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, c->cnxt - 280, c->pnxt - 10, 100);
+	conv_expect(c, SC_TCP_ACK, 100);
+	conv_expect(c, SC_TCP_ACK, 50);
+	bed_run(b, 15 * BED_MS);
+	bed_silent(b);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, c->cnxt - 130, c->pnxt - 10, 70);
+	conv_expect(c, SC_TCP_ACK, 70);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 0);
+	bed_end(b);
+}
+
 /* As long as production has not acknowledged them, missing bytes are on their way. */
 static void
 not_acknowledged(void **state)
@@ -300,6 +325,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 			BOTH(late_segment),
+			BOTH(second_hole_later),
 			BOTH(not_acknowledged),
 			BOTH(resumed),
 			BOTH(resumed_with_copies),
