@@ -230,7 +230,7 @@ out_of_memory(struct sc_replay *e, uint32_t fi, uint32_t bytes)
 {
 	M(e, BYTES_REFUSED, SC_R_HELD_FULL) += bytes;
 	if (flow_at(e, fi)->state == SC_FLOW_LIVE)
-		flow_finish(e, fi, SC_R_NO_MEMORY, 0);
+		hole_end(e, fi, SC_R_NO_MEMORY);
 }
 
 /* Of [at, end): where the stream ends, by a FIN that stands beyond a hole. What follows is refused. */

@@ -177,6 +177,7 @@ void accept_merge(struct sc_replay *e, uint32_t fi);
 
 /* hole.c */
 void hole_watch(struct sc_replay *e, uint32_t fi);
+void hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
 void hole_give_up(struct sc_replay *e, uint32_t fi);
 uint32_t hole_run(struct sc_replay *e);
 

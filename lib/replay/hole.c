@@ -92,9 +92,9 @@ resume_at(struct sc_replay *e, uint32_t fi, uint32_t to)
 		flow_push(e, fi);
 }
 
-/* No boundary will come: what lies beyond the hole is skipped, and the flow ends. */
+/* What lies beyond the hole, if there is one, is skipped, and the flow ends as `outcome`. */
 void
-hole_give_up(struct sc_replay *e, uint32_t fi)
+hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t from = f->nxt;
@@ -106,7 +106,14 @@ hole_give_up(struct sc_replay *e, uint32_t fi)
 		f->nxt = h->seq + h->len;
 		skip_first(e, f);
 	}
-	flow_finish(e, fi, SC_R_CAPTURE_GAP, f->nxt - from);
+	flow_finish(e, fi, outcome, f->nxt - from);
+}
+
+/* No boundary will come. */
+void
+hole_give_up(struct sc_replay *e, uint32_t fi)
+{
+	hole_end(e, fi, SC_R_CAPTURE_GAP);
 }
 
 /* True when the flow needs no more watching. */

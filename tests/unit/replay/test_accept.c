@@ -296,6 +296,35 @@ held_full(void **state)
 	bed_end(b);
 }
 
+/* The end for want of memory ends the wait for a hole as well: nothing may follow our FIN. */
+static void
+held_full_beyond_hole(void **state)
+{
+	struct bed *b = bed_new(*state, tune_small);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	conv_say(c, 400);
+	c->cnxt += 10;
+	conv_answer(c, 50); /* production has the lost bytes: what follows is a boundary */
+	while (COUNT_BY(b, BYTES_REFUSED, HELD_FULL) == 0)
+		conv_say(c, 400);
+	bed_run(b, 30 * BED_MS);
+	c->twnd = 512;
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_ACK, 400);
+	conv_target_ack(c);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 10);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 400);
+	bed_end(b);
+}
+
 /* Long payload stays in its frame until the budget for that is used up; then it is copied. */
 static void
 by_reference(void **state)
@@ -406,6 +435,7 @@ main(void)
 			BOTH(fin_below_data),
 			BOTH(too_many_beyond),
 			BOTH(held_full),
+			BOTH(held_full_beyond_hole),
 			BOTH(by_reference),
 			BOTH(one_frame_two_pieces),
 			BOTH(partial_checksum),
