@@ -205,6 +205,39 @@ test_copy_payload(void **state)
 	}
 }
 
+/* Where the IP header begins, for whoever needs it of a frame that was refused. */
+static void
+test_find_ip(void **state)
+{
+	static const enum sc_link links[] = {SC_LINK_ETHER, SC_LINK_SLL, SC_LINK_SLL2, SC_LINK_RAW};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * SC_ARRAY_SIZE(links); i++) {
+		struct test_frame f = full_frame(i % 2);
+		uint32_t head = i % 2 ? 40 : 20, off = 0;
+		struct rte_mbuf *m;
+		size_t len, l3;
+
+		f.link = links[i / 2];
+		f.nb_vlan = f.link == SC_LINK_RAW ? 0 : 2;
+		l3 = test_frame_l3_off(&f);
+		len = test_frame_bytes(&f, parsed_bytes, sizeof(parsed_bytes));
+		m = test_mbuf_from(parsed_pool, parsed_bytes, len, 7);
+		assert_int_equal(sc_packet_find_ip(m, f.link, &off), i % 2 ? 6 : 4);
+		assert_int_equal(off, l3);
+		rte_pktmbuf_free(m);
+		m = test_mbuf_from(parsed_pool, parsed_bytes, l3 + head - 1, 0);
+		assert_int_equal(sc_packet_find_ip(m, f.link, &off), 0);
+		rte_pktmbuf_free(m);
+		if (f.link == SC_LINK_RAW)
+			continue;
+		parsed_bytes[l3 - 1] = 0x35; /* not IP */
+		m = test_mbuf_from(parsed_pool, parsed_bytes, len, 0);
+		assert_int_equal(sc_packet_find_ip(m, f.link, &off), 0);
+		rte_pktmbuf_free(m);
+	}
+}
+
 int
 main(void)
 {
@@ -218,6 +251,7 @@ main(void)
 			cmocka_unit_test(test_trailer_is_cut),
 			cmocka_unit_test(test_chained_headers),
 			cmocka_unit_test(test_copy_payload),
+			cmocka_unit_test(test_find_ip),
 	};
 
 	return cmocka_run_group_tests(tests, parsed_setup, parsed_teardown);
