@@ -139,7 +139,7 @@ on_syn(struct sim *s, struct tconn *c, const struct sc_seg *syn)
 		c->state = T_TIME_WAIT;
 		c->wait_us = s->now_us + 60 * SC_US_PER_S;
 		c->iss = c->nxt = c->max = (uint32_t)sc_rng_next(&s->rng);
-		c->rcv_nxt = syn->seq + sim_between(s, 0, 1000);
+		c->rcv_nxt = syn->seq + 2 + sim_between(s, 0, 1000);
 		c->irs = c->rcv_nxt - 1;
 		c->has_ts = false;
 		conn_ack(s, c);

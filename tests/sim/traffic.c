@@ -31,7 +31,7 @@ struct end {
 	uint64_t wire_us;              /* when its last segment has left */
 	uint32_t window, unacked;
 	uint32_t step, ts_recent;
-	bool fin_written, fin_sent;
+	bool fin_written, fin_sent, is_dead;
 	struct transit *queue; /* towards it */
 	uint32_t head, tail, room;
 };
@@ -82,6 +82,8 @@ transmit(struct talk *t, unsigned int half, uint8_t flags, uint32_t len)
 	struct end *e = &t->end[half], *peer = &t->end[!half];
 	uint64_t pos = e->sent;
 
+	if (e->is_dead) /* it has sent a RST */
+		return;
 	capture(t, half, flags, t->f->isn[half] + 1 + (uint32_t)pos, len, pos);
 	e->sent += len + (flags & SC_TCP_FIN ? 1 : 0);
 	e->unacked = 0;
@@ -97,13 +99,20 @@ transmit(struct talk *t, unsigned int half, uint8_t flags, uint32_t len)
 	};
 }
 
+static void
+acknowledge(struct talk *t, unsigned int half)
+{
+	t->end[half].ack_us = NEVER;
+	transmit(t, half, SC_TCP_ACK, 0);
+}
+
 /* Send what the window allows; FIN goes with the last data if it is known by then. */
 static void
 output(struct talk *t, unsigned int half)
 {
 	struct end *e = &t->end[half];
 
-	while (e->sent < e->written && e->sent - e->acked < e->window) {
+	while (!e->is_dead && e->sent < e->written && e->sent - e->acked < e->window) {
 		uint32_t len = (uint32_t)SC_MIN(e->written - e->sent, (uint64_t)t->f->mss);
 		bool is_last = e->sent + len == e->written;
 		uint8_t flags = SC_TCP_ACK | (is_last ? SC_TCP_PSH : 0);
@@ -139,6 +148,7 @@ act(struct talk *t, unsigned int half)
 	e->ready_us = NEVER;
 	if (step->act == ACT_RST) {
 		transmit(t, half, SC_TCP_RST | SC_TCP_ACK, 0);
+		e->is_dead = true;
 		return;
 	}
 	if (step->act == ACT_FIN)
@@ -175,7 +185,7 @@ deliver(struct talk *t, unsigned int half)
 	plan_step(t, half);
 	output(t, half);
 	if (e->unacked >= 2)
-		transmit(t, half, SC_TCP_ACK, 0);
+		acknowledge(t, half);
 }
 
 /* The next thing that happens, if any. */
@@ -206,7 +216,7 @@ advance(struct talk *t)
 	else if (what == 1)
 		act(t, half);
 	else
-		transmit(t, half, SC_TCP_ACK, 0);
+		acknowledge(t, half);
 	return true;
 }
 
