@@ -15,6 +15,8 @@
 #define LEARN_MIN 20
 #define LEARN_MAX 1024
 #define STRIKES 2
+#define AHEAD_MAX_US (64 * SC_US_PER_S)
+#define SLEEP_MAX_US (1000 * SC_US_PER_S) /* then it is looked at again */
 
 /* ---- what is learned of a target: the longest pause inside its answers ---- */
 
@@ -74,10 +76,22 @@ gate_turn_over(struct sc_replay *e, struct sc_session *s)
 
 /* ---- the rule ---- */
 
+/*
+ * Has `wait` passed since then? `since` may be ahead by what an ACK is held back. A session may have
+ * been idle for longer than a signed difference of 32 bits of microseconds can tell (35 minutes).
+ */
 static bool
-wait_until(struct sc_session *s, uint32_t due)
+is_over(const struct sc_replay *e, uint32_t since, uint32_t wait)
 {
-	s->gate_us = due;
+	uint32_t gone = e->now - since;
+
+	return gone <= UINT32_MAX - AHEAD_MAX_US && gone >= wait;
+}
+
+static bool
+wait_until(const struct sc_replay *e, struct sc_session *s, uint32_t due)
+{
+	s->gate_us = e->now + SC_MIN(due - e->now, (uint32_t)SLEEP_MAX_US);
 	s->flags |= SC_SESS_GATE;
 	return false;
 }
@@ -144,12 +158,12 @@ static bool
 release_paced(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
 		enum gate_case why)
 {
-	uint32_t due = s->resp_us + latency_us(e, s);
+	uint32_t wait = latency_us(e, s);
 
 	if (e->cfg.pace_think && h->think_us != 0)
-		due += scaled(e, h->think_us);
-	if (has_flag(s, SC_SESS_ANSWERED) && !sc_us_is_due(due, e->now))
-		return wait_until(s, due);
+		wait += scaled(e, h->think_us);
+	if (has_flag(s, SC_SESS_ANSWERED) && !is_over(e, s->resp_us, wait))
+		return wait_until(e, s, s->resp_us + wait);
 	return release(e, s, h, why);
 }
 
@@ -157,10 +171,10 @@ release_paced(struct sc_replay *e, struct sc_session *s, const struct sc_held *h
 static bool
 pass_by_time(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 {
-	uint32_t due = s->sent_us + scaled(e, h->cap_us - s->last_cap_us);
+	uint32_t wait = scaled(e, h->cap_us - s->last_cap_us);
 
-	if (!sc_us_is_due(due, e->now))
-		return wait_until(s, due);
+	if (!is_over(e, s->sent_us, wait))
+		return wait_until(e, s, s->sent_us + wait);
 	return release(e, s, h, GATE_TIME);
 }
 
@@ -184,17 +198,17 @@ pass_longer(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 	uint32_t g = e->learned[s->target].g_us;
 	uint32_t q1 = SC_CLAMP(
 			2 * SC_MAX(h->pause_us, g), (uint32_t)Q1_MIN_US, (uint32_t)Q1_MAX_US);
-	uint32_t due = quiet_since(e, s) + q1;
+	uint32_t since = quiet_since(e, s);
 
 	if (!has_flag(s, SC_SESS_AT_ZERO)) {
 		s->flags |= SC_SESS_AT_ZERO;
 		s->zero_us = e->now;
 	}
-	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, due))
-		due = s->zero_us + LONGER_MAX_US;
-	if (sc_us_is_due(due, e->now))
+	if (is_over(e, since, q1) || is_over(e, s->zero_us, LONGER_MAX_US))
 		return release_paced(e, s, h, GATE_LONGER);
-	return wait_until(s, due);
+	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, since + q1))
+		return wait_until(e, s, s->zero_us + LONGER_MAX_US);
+	return wait_until(e, s, since + q1);
 }
 
 static bool
@@ -203,14 +217,13 @@ pass_shorter(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 	uint32_t g = e->learned[s->target].g_us;
 	uint32_t pause = SC_MIN(h->pause_us, (uint32_t)Q2_MAX_US);
 	uint32_t q2 = SC_MAX(2 * pause, 4 * SC_MIN(g, (uint32_t)Q2_MAX_US));
-	uint32_t due;
+	uint32_t since = quiet_since(e, s);
 
 	q2 = SC_CLAMP(q2, e->cfg.gate_quiet_min_us,
 			SC_MAX((uint32_t)Q2_MAX_US, e->cfg.gate_quiet_min_us));
-	due = quiet_since(e, s) + q2;
-	if (sc_us_is_due(due, e->now))
+	if (is_over(e, since, q2))
 		return release_paced(e, s, h, GATE_SHORTER);
-	return wait_until(s, due);
+	return wait_until(e, s, since + q2);
 }
 
 static bool
@@ -223,8 +236,8 @@ pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 		return pass_by_time(e, s, h);
 	if (s->una != s->max)
 		return false; /* the retransmission timer runs */
-	if (!sc_us_is_due(s->acked_us + t0, e->now))
-		return wait_until(s, s->acked_us + t0);
+	if (!is_over(e, s->acked_us, t0))
+		return wait_until(e, s, s->acked_us + t0);
 	s->strikes++;
 	return release(e, s, h, GATE_TIMEOUT);
 }
