@@ -63,7 +63,6 @@ configure(struct bed *b)
 			.gate = set->gate,
 			.gate_quiet_min_us = (uint32_t)set->quiet_us,
 			.mtu = (uint16_t)set->mtu,
-			.max_lag_us = 30 * SC_US_PER_S,
 			.session_timeout_s = (uint32_t)(set->timeout_us / SC_US_PER_S),
 			.speed = 1,
 			.now_us = b->var->start_us,
