@@ -11,7 +11,7 @@ from kit.services import Maria, Memcached, Redis
 TALK = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'kit/talk.py')
 
 
-def run_protocol(folder, kind, talk):
+def run_protocol(folder, kind, talk, words=()):
     """Start both servers and the box, let clients talk, compare what the servers saw."""
     plan = Plan()
     net = whole_lab(plan)
@@ -20,7 +20,7 @@ def run_protocol(folder, kind, talk):
         production = kind(net, 'production', plan.production, os.path.join(folder, 'production'))
         target = kind(net, 'target', plan.target, os.path.join(folder, 'target'))
         box = Box(net, folder, 'run', mirror_words() + test_words(plan) + [
-            '--map', plan.map(kind.port), '--workers', '1', '--idle', 'sleep'], plan.production)
+            '--map', plan.map(kind.port), '--workers', '1', '--idle', 'sleep', *words], plan.production)
         box.wait_ready()
         talk(net, plan)
         time.sleep(1)
@@ -54,12 +54,18 @@ def sessions(kind, count):
     return talk
 
 
+# What incr, lpush and rpush answer depends on the order among connections: a digit more or less, as
+# soon as one connection runs a little later than it did. The gate then waits for quiet, turn by
+# turn; in a lab without a protocol module 10 ms of it are enough.
+COUNTING = ('--gate-quiet-min', '10ms', '--drain', '30s')
+
+
 def redis(folder, shared):
-    return run_protocol(folder, Redis, benchmark(1))
+    return run_protocol(folder, Redis, benchmark(1), COUNTING)
 
 
 def redis_pipelined(folder, shared):
-    return run_protocol(folder, Redis, benchmark(16))
+    return run_protocol(folder, Redis, benchmark(16), COUNTING)
 
 
 def memcached(folder, shared):
