@@ -74,8 +74,10 @@ sc_replay_destroy(struct sc_replay *e)
 {
 	if (e == NULL)
 		return;
-	if (e->t.flow != NULL)
-		sc_replay_stop(e, e->now_us);
+	while (e->t.flow != NULL && !sc_replay_stop(e, e->now_us)) {
+		rte_pktmbuf_free_bulk(e->tx, e->nb_tx);
+		e->nb_tx = 0;
+	}
 	rte_pktmbuf_free_bulk(e->tx, e->nb_tx);
 	tuples_fini(e);
 	sc_tables_fini(&e->t);
@@ -374,7 +376,22 @@ sc_replay_is_idle(const struct sc_replay *e)
 	return e->t.free_flow.nb == e->t.free_flow.total && e->nb_tx == 0;
 }
 
-void
+/* End the flow's sessions while there is room for their RSTs. */
+static bool
+flow_stop(struct sc_replay *e, uint32_t fi)
+{
+	uint32_t next;
+
+	for (uint32_t si = flow_at(e, fi)->session; si != SC_NONE; si = next) {
+		if (sc_replay_is_tx_full(e))
+			return false;
+		next = session_at(e, si)->next_copy;
+		session_abort(e, si, SC_R_STOPPED);
+	}
+	return true;
+}
+
+bool
 sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 {
 	set_now(e, now_us);
@@ -384,19 +401,14 @@ sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
 		struct sc_flow *f = flow_at(e, fi);
 
-		if (f->state == SC_FLOW_LIVE) {
-			uint32_t next;
-
-			for (uint32_t si = f->session; si != SC_NONE; si = next) {
-				next = session_at(e, si)->next_copy;
-				session_abort(e, si, SC_R_STOPPED);
-			}
-		} else if (f->state != SC_FLOW_FREE) {
-			flow_refuse(e, fi,
-					f->state == SC_FLOW_JOINING ? SC_R_NO_BOUNDARY
-								    : SC_R_NEVER_OPENED);
-		}
+		if (f->state == SC_FLOW_LIVE && !flow_stop(e, fi))
+			return false;
+		if (f->state == SC_FLOW_EMBRYONIC)
+			flow_refuse(e, fi, SC_R_NEVER_OPENED);
+		else if (f->state == SC_FLOW_JOINING)
+			flow_refuse(e, fi, SC_R_NO_BOUNDARY);
 	}
+	return true;
 }
 
 const struct sc_hist *

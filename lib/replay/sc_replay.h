@@ -170,8 +170,11 @@ bool sc_replay_should_wait(const struct sc_replay *e);
 void sc_replay_drain(struct sc_replay *e, uint64_t now_us);
 /* Nothing is live any more. */
 bool sc_replay_is_idle(const struct sc_replay *e);
-/* End what is still live as `stopped`. */
-void sc_replay_stop(struct sc_replay *e, uint64_t now_us);
+/*
+ * End what is still live as `stopped`. False: the frames to send (RSTs) must be taken first; call
+ * again then.
+ */
+bool sc_replay_stop(struct sc_replay *e, uint64_t now_us);
 
 /*
  * Count gauges by walking the tables. True if they agree with the counters; otherwise `what` names

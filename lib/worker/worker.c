@@ -400,21 +400,33 @@ count_waiting(struct sc_worker *w)
 	w->stats->live.c[SC_C_TX_WAITING_NOW] = w->tx.nb_backlog + sc_replay_tx_waiting(w->engine);
 }
 
-void
-sc_worker_stop(struct sc_worker *w)
+/* Drop what the port does not take any more. */
+static void
+abandon(struct sc_worker *w)
 {
 	struct rte_mbuf *m[64];
 	uint16_t n;
 
-	frags_drop(w->frags);
-	sc_replay_stop(w->engine, sc_clock_us(w->box->clock, rte_rdtsc()));
-	transmit(w);
 	sc_tx_abandon(&w->tx);
-	sc_tx_abandon(&w->neigh_tx);
 	while ((n = sc_replay_tx(w->engine, m, 64)) > 0) {
 		w->stats->live.c[SC_C_TX_ABANDONED] += n;
 		rte_pktmbuf_free_bulk(m, n);
 	}
+}
+
+void
+sc_worker_stop(struct sc_worker *w)
+{
+	bool is_over;
+
+	frags_drop(w->frags);
+	do {
+		is_over = sc_replay_stop(w->engine, sc_clock_us(w->box->clock, rte_rdtsc()));
+		transmit(w);
+		if (is_over || w->tx.nb_backlog > 0)
+			abandon(w);
+	} while (!is_over);
+	sc_tx_abandon(&w->neigh_tx);
 	count_waiting(w);
 }
 

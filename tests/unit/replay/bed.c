@@ -89,7 +89,8 @@ bed_end(struct bed *b)
 {
 	struct sc_stats *st = &b->st;
 
-	sc_replay_stop(b->e, b->now_us);
+	while (!sc_replay_stop(b->e, b->now_us))
+		bed_collect(b);
 	bed_collect(b);
 	bed_check(b);
 	assert_true(sc_replay_is_idle(b->e));

@@ -355,6 +355,41 @@ no_shedding_of_ends(void **state)
 	bed_end(b);
 }
 
+static void
+tune_many(struct bed *b)
+{
+	assert_int_equal(sc_pool_parse("10.50.0.1,fd50::1", &b->clients, NULL), 0);
+	b->cfg.clients = &b->clients;
+	b->cfg.copies = 400;
+	b->cfg.max_sessions = 800;
+}
+
+/* More connections than frames fit: each of them gets its RST. */
+static void
+stop_of_many(void **state)
+{
+	struct bed *b = bed_new(*state, tune_many);
+	struct conv *c = bed_conv(b);
+	unsigned int rounds = 0;
+
+	conv_shake(c);
+	assert_int_equal(b->nb_sent, 400);
+	for (unsigned int i = 0; i < 400; i++) {
+		c->raddr = b->sent[i].seg.src;
+		c->rport = b->sent[i].seg.sport;
+		c->tack = b->sent[i].seg.seq + 1;
+		conv_target_synack(c);
+	}
+	bed_forget(b);
+	while (!sc_replay_stop(b->e, b->now_us)) {
+		bed_collect(b);
+		rounds++;
+	}
+	assert_int_equal(rounds, 1);
+	assert_int_equal(COUNT(b, TX_RST), 400);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -371,6 +406,7 @@ main(void)
 			BOTH(shed_for_lag),
 			BOTH(file_is_never_shed),
 			BOTH(no_shedding_of_ends),
+			BOTH(stop_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
