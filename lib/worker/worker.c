@@ -299,12 +299,13 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
 		if (n == 0)
 			continue;
-		w->stats->live.c[SC_C_MIRROR_POLLED] += n;
 		for (uint16_t k = 0; k < n; k++) {
 			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
 			m[k]->port = port->id;
 		}
 		mirror_burst(w, port, m, n, now_us);
+		/* Last: main takes frames that are counted for handed over, too. */
+		w->stats->live.c[SC_C_MIRROR_POLLED] += n;
 		done += n;
 	}
 	return done;
@@ -448,7 +449,8 @@ sc_worker_poll(struct sc_worker *w)
 {
 	uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
 	uint32_t phase = atomic_load_explicit(&w->box->phase, memory_order_relaxed);
-	uint32_t done = 0;
+	bool is_last_taken = false;
+	uint32_t done = 0, handed;
 
 	refresh_l2(w, now_us);
 	frags_expire(w->frags, now_us);
@@ -456,14 +458,17 @@ sc_worker_poll(struct sc_worker *w)
 		done += inline_responses(w, now_us);
 	if (w->tx.nb_backlog == 0 && !sc_replay_is_tx_full(w->engine)) {
 		done += records(w, now_us);
-		done += handovers(w, now_us);
+		handed = handovers(w, now_us);
+		is_last_taken = handed == 0;
+		done += handed;
 		sc_replay_hold(w->engine, phase == SC_PHASE_HOLD);
 		if (phase == SC_PHASE_HOLD || phase == SC_PHASE_RUN)
 			done += mirrors(w, now_us);
 		done += sc_replay_timers(w->engine, now_us);
 	}
 	done += transmit(w);
-	if (phase == SC_PHASE_DRAIN && done == 0)
+	/* Not only when there is nothing to do: a busy target must not put the end off. */
+	if (phase == SC_PHASE_DRAIN && is_last_taken)
 		drain(w, now_us);
 	count_waiting(w);
 	w->stats->live.c[SC_C_LOOPS]++;
