@@ -123,11 +123,14 @@ has_flag(const struct sc_session *s, uint16_t flag)
 	return (s->flags & flag) != 0;
 }
 
-/* Microseconds between two captured times; 0 when frames that came by two queues swapped them. */
+/*
+ * Microseconds between two captured times, up to 70 minutes; 0 when frames that came by two queues
+ * swapped them.
+ */
 static inline uint32_t
 elapsed_us(uint32_t from, uint32_t to)
 {
-	return sc_seq_gt(to, from) ? to - from : 0;
+	return from - to <= 60 * SC_US_PER_S ? 0 : to - from;
 }
 
 /* Answer bytes of this connection so far, by highest sequence number. */

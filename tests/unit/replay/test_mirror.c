@@ -261,6 +261,23 @@ times_swapped(void **state)
 	bed_end(b);
 }
 
+/* A client that thinks for an hour does so. */
+static void
+long_think(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 100);
+	conv_answer(c, ANSWER);
+	b->is_batched = true;
+	conv_say(c, 100);
+	b->batch[0].seg.cap_us += 3600 * BED_S;
+	bed_flush(b);
+	assert_int_equal(b->e->t.held[b->e->t.flow[0].held_tail].think_us, 3600 * BED_S);
+	bed_end(b);
+}
+
 /* ---- one direction only ---- */
 
 static void
@@ -335,6 +352,7 @@ main(void)
 			BOTH(sent_again),
 			BOTH(two_holes),
 			BOTH(times_swapped),
+			BOTH(long_think),
 			BOTH(client_only),
 			BOTH(synack_first),
 			BOTH(production_only),
