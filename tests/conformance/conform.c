@@ -2,17 +2,20 @@
 /*
  * conform: runs conformance scripts.
  *
- *	conform FILE...               each script must pass, in each of its variants
+ *	conform FILE...               each script must pass, in each of its variants; a folder is its
+ *	                              *.tcp
  *	conform --must-fail FILE...   each must fail, with the words of its "# fails:"
  *	conform --markdown HEAD FILE...          print docs/tcp-conformance.md
  *	conform --compare PAGE HEAD FILE...      is it that? SC_REWRITE_DOCS=1: write it anew
  */
 #include "conform.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <test_eal.h>
 
+#define SCRIPTS_MAX 1024
 #define CLOCK_US 1700000000000000ull
 /* 60 ms later the clock's low 32 bits of microseconds and of milliseconds both begin anew. */
 #define CLOCK_WRAP_US ((1000ull << 32) - 60000)
@@ -54,14 +57,13 @@ run_scripts(struct script *const *scripts, unsigned int nb, bool must_fail)
 	for (unsigned int i = 0; i < nb; i++) {
 		struct script *s = scripts[i];
 		struct verdict v = {0};
-		const char *path = s->path;
 
-		if (script_read(s, path, &v))
+		if (script_read(s, &v))
 			run_all(s, &v);
 		if (must_fail && v.is_bad && s->fails[0] != '\0' && strstr(v.text, s->fails))
 			passed++;
 		else if (must_fail)
-			printf("%s: must fail with \"%s\", but %s\n", path, s->fails,
+			printf("%s: must fail with \"%s\", but %s\n", s->path, s->fails,
 					v.is_bad ? v.text : "passed");
 		else if (v.is_bad)
 			printf("%s\n", v.text);
@@ -72,6 +74,27 @@ run_scripts(struct script *const *scripts, unsigned int nb, bool must_fail)
 	return passed == nb ? 0 : 1;
 }
 
+static int
+run_with_eal(struct script *const *scripts, unsigned int nb, bool must_fail)
+{
+	if (test_eal_setup(NULL) < 0)
+		return 1;
+	bed_setup();
+	return run_scripts(scripts, nb, must_fail);
+}
+
+static int
+mode_run(char **args, struct script *const *scripts, unsigned int nb)
+{
+	return run_with_eal(scripts, nb, false);
+}
+
+static int
+mode_must_fail(char **args, struct script *const *scripts, unsigned int nb)
+{
+	return run_with_eal(scripts, nb, true);
+}
+
 /* ---- the page ---- */
 
 static bool
@@ -80,7 +103,7 @@ read_scripts(struct script *const *scripts, unsigned int nb)
 	for (unsigned int i = 0; i < nb; i++) {
 		struct verdict v = {0};
 
-		if (script_read(scripts[i], scripts[i]->path, &v))
+		if (script_read(scripts[i], &v))
 			continue;
 		printf("%s\n", v.text);
 		return false;
@@ -127,15 +150,79 @@ compare_page(const char *page, const char *head, struct script *const *scripts, 
 }
 
 static int
-print_page(const char *head, struct script *const *scripts, unsigned int nb)
+mode_compare(char **args, struct script *const *scripts, unsigned int nb)
 {
-	return doc_print(stdout, head, scripts, nb) ? 0 : 1;
+	return read_scripts(scripts, nb) ? compare_page(args[0], args[1], scripts, nb) : 1;
 }
+
+static int
+mode_markdown(char **args, struct script *const *scripts, unsigned int nb)
+{
+	return read_scripts(scripts, nb) && doc_print(stdout, args[0], scripts, nb) ? 0 : 1;
+}
+
+/* ---- arguments ---- */
+
+static int
+is_script(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return len > 4 && strcmp(d->d_name + len - 4, ".tcp") == 0;
+}
+
+static bool
+add_script(struct script **scripts, unsigned int *nb, const char *folder, const char *name)
+{
+	struct script *s = *nb < SCRIPTS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	size_t room = strlen(folder) + strlen(name) + 2;
+
+	if (s == NULL)
+		return false;
+	scripts[(*nb)++] = s;
+	s->path = malloc(room);
+	if (s->path != NULL)
+		snprintf(s->path, room, "%s%s%s", folder, *folder == '\0' ? "" : "/", name);
+	return s->path != NULL;
+}
+
+/* A file is a script; a folder is all that end in .tcp. */
+static bool
+add_argument(struct script **scripts, unsigned int *nb, const char *arg)
+{
+	struct dirent **entry;
+	int n = scandir(arg, &entry, is_script, alphasort);
+	bool fine = true;
+
+	if (n < 0)
+		return add_script(scripts, nb, "", arg);
+	for (int i = 0; i < n; i++) {
+		fine = fine && add_script(scripts, nb, arg, entry[i]->d_name);
+		free(entry[i]);
+	}
+	free(entry);
+	return fine;
+}
+
+/* A mode, and how many arguments it takes before the scripts. */
+struct mode {
+	const char *name;
+	int nb_args;
+	int (*run)(char **args, struct script *const *scripts, unsigned int nb);
+};
+
+static const struct mode modes[] = {
+		{"--must-fail", 0, mode_must_fail},
+		{"--markdown", 1, mode_markdown},
+		{"--compare", 2, mode_compare},
+		{"", 0, mode_run},
+};
 
 static int
 usage(void)
 {
-	fputs("usage: conform [--must-fail | --markdown HEAD | --compare PAGE HEAD] FILE...\n",
+	fputs("usage: conform [--must-fail | --markdown HEAD | --compare PAGE HEAD] "
+	      "FILE|FOLDER...\n",
 			stderr);
 	return 2;
 }
@@ -143,37 +230,21 @@ usage(void)
 int
 main(int argc, char **argv)
 {
-	const char *mode = argc > 1 && argv[1][0] == '-' ? argv[1] : "";
-	bool is_page = strcmp(mode, "--markdown") == 0, is_cmp = strcmp(mode, "--compare") == 0;
-	int first = *mode == '\0' ? 1 : is_page ? 3 : is_cmp ? 4 : 2, ret;
-	unsigned int nb = argc > first ? (unsigned int)(argc - first) : 0;
-	struct script **scripts;
+	static struct script *scripts[SCRIPTS_MAX];
+	const struct mode *m = modes;
+	unsigned int nb = 0;
+	int first, ret;
+	bool fine = true;
 
-	if (nb == 0 || (*mode != '\0' && !is_page && !is_cmp && strcmp(mode, "--must-fail") != 0))
-		return usage();
-	scripts = calloc(nb, sizeof(*scripts));
-	for (unsigned int i = 0; scripts != NULL && i < nb; i++) {
-		scripts[i] = calloc(1, sizeof(**scripts));
-		if (scripts[i] == NULL)
-			return 1;
-		scripts[i]->path = argv[first + (int)i];
-	}
-	if (scripts == NULL)
-		return 1;
-	if ((is_page || is_cmp) && !read_scripts(scripts, nb)) {
-		ret = 1;
-	} else if (is_page) {
-		ret = print_page(argv[2], scripts, nb);
-	} else if (is_cmp) {
-		ret = compare_page(argv[2], argv[3], scripts, nb);
-	} else if (test_eal_setup(NULL) < 0) {
-		ret = 1;
-	} else {
-		bed_setup();
-		ret = run_scripts(scripts, nb, *mode != '\0');
-	}
-	for (unsigned int i = 0; i < nb; i++)
+	while (*m->name != '\0' && (argc < 2 || strcmp(argv[1], m->name) != 0))
+		m++;
+	first = (*m->name != '\0' ? 2 : 1) + m->nb_args;
+	for (int i = first; i < argc; i++)
+		fine = fine && argv[i][0] != '-' && add_argument(scripts, &nb, argv[i]);
+	ret = fine && nb > 0 ? m->run(argv + first - m->nb_args, scripts, nb) : usage();
+	for (unsigned int i = 0; i < nb; i++) {
+		free(scripts[i]->path);
 		free(scripts[i]);
-	free(scripts);
+	}
 	return ret;
 }

@@ -103,7 +103,7 @@ struct setting {
 };
 
 struct script {
-	const char *path;
+	char *path;
 	char name[TEXT_MAX];
 	char about[TEXT_MAX];
 	char fails[TEXT_MAX]; /* of a script that must fail: a part of the message */
@@ -124,8 +124,8 @@ struct verdict {
 void verdict_fail(struct verdict *v, const struct script *s, int line, const char *fmt, ...)
 		__attribute__((format(printf, 4, 5)));
 
-/* Read a script; false with *v when it is not one. s is large: not on the stack. */
-bool script_read(struct script *s, const char *path, struct verdict *v);
+/* Read the script at s->path anew; false with *v when it is none. s is large: not on the stack. */
+bool script_read(struct script *s, struct verdict *v);
 /* One line that is neither comment nor setting. Of these, NULL is fine; otherwise what is wrong. */
 const char *parse_step(struct step *st, char *text);
 const char *parse_segment(struct seg_spec *seg, char **save);

@@ -202,10 +202,10 @@ read_line(struct script *s, char *text, int line, struct verdict *v)
 }
 
 bool
-script_read(struct script *s, const char *path, struct verdict *v)
+script_read(struct script *s, struct verdict *v)
 {
-	FILE *f = fopen(path, "r");
-	char text[512];
+	FILE *f = fopen(s->path, "r");
+	char text[512], *path = s->path;
 
 	memset(s, 0, sizeof(*s));
 	s->path = path;
