@@ -100,6 +100,11 @@ draw_faults(struct sc_rng *g, uint64_t only)
 		n = 8;
 	for (uint32_t i = 0; i < n; i++)
 		faults |= 1ull << sc_rng_below(g, SIM_FAULT_COUNT);
+	/* Most others show what they can do only where segments are lost, too. */
+	if (n > 0 && sc_rng_below(g, 5) == 0)
+		faults |= F(P_LOSS);
+	if (n > 0 && sc_rng_below(g, 8) == 0)
+		faults |= F(M_LOSS);
 	return faults & only;
 }
 
