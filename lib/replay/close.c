@@ -187,13 +187,13 @@ reset_connection(struct sc_session *s)
 	s->turn_rx = 0;
 }
 
-/* No tuple to open again with: over, or with a file as its source, later. */
+/* No tuple to open again with: over, or with a file as its source, when one has rested. */
 static void
 no_tuple(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
 
-	if (!waits_for_tuple(e, s->target, 1)) {
+	if (!session_waits_for_tuple(e, s)) {
 		session_end(e, si, SC_R_NO_TUPLE, SC_R_CLOSED_UNOPENED);
 		return;
 	}

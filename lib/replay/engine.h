@@ -24,7 +24,7 @@
 #define DATA_RETRIES_MAX 8
 #define FIN_LINGER_US (30 * SC_US_PER_S)
 #define RETRY_US 256 /* a full TX array or an empty pool: try again */
-#define TUPLE_RETRY_US (10 * SC_US_PER_MS)
+#define TUPLE_RETRY_US (1 * SC_US_PER_MS)
 #define IW_SEGMENTS 10 /* RFC 6928 */
 
 /* Releases by case, as counted. */
@@ -199,7 +199,8 @@ void path_unanswered(struct sc_replay *e, struct sc_session *s);
 void waiting_add(struct sc_replay *e, uint32_t fi);
 void waiting_drop(struct sc_replay *e, uint32_t fi);
 uint32_t waiting_run(struct sc_replay *e);
-bool waits_for_tuple(const struct sc_replay *e, uint16_t target, uint32_t want);
+bool flow_waits_for_tuple(const struct sc_replay *e, uint16_t target);
+bool session_waits_for_tuple(const struct sc_replay *e, const struct sc_session *s);
 
 /* tuple.c */
 int tuples_init(struct sc_replay *e, struct sc_err *err);

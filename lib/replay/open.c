@@ -247,7 +247,7 @@ flow_open(struct sc_replay *e, uint32_t fi)
 	struct sc_path *p = e->cfg.targets[target].path;
 	uint32_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
 
-	if (e->is_held || (state != SC_PATH_CLOSED && waits_for_tuple(e, target, e->cfg.copies)))
+	if (e->is_held || (state != SC_PATH_CLOSED && flow_waits_for_tuple(e, target)))
 		waiting_add(e, fi);
 	else if (state == SC_PATH_OPEN)
 		flow_admit(e, fi, false);

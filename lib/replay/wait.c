@@ -58,15 +58,29 @@ look(const struct sc_replay *e, uint16_t target, uint32_t want, struct sc_tuples
 }
 
 /* Fewer tuples than wanted now, but not for ever: a file can wait, a mirror cannot. */
-bool
-waits_for_tuple(const struct sc_replay *e, uint16_t target, uint32_t want)
+static bool
+waits_for_tuples(const struct sc_replay *e, uint16_t target, uint32_t want, bool for_ends)
 {
 	struct sc_tuples_outlook o;
 
 	if (!e->cfg.is_file || e->tuples[target] == NULL)
 		return false;
 	look(e, target, want, &o);
-	return o.ready < want && (o.is_resting || o.taken > 0);
+	return o.ready < want && (o.is_resting || (for_ends && o.taken > 0));
+}
+
+/* A flow may wait until other sessions have ended. */
+bool
+flow_waits_for_tuple(const struct sc_replay *e, uint16_t target)
+{
+	return waits_for_tuples(e, target, e->cfg.copies, true);
+}
+
+/* A session may not: it counts as one that will end by itself, and the source waits for it. */
+bool
+session_waits_for_tuple(const struct sc_replay *e, const struct sc_session *s)
+{
+	return waits_for_tuples(e, s->target, 1, false);
 }
 
 /* ---- the lists ---- */
@@ -82,7 +96,7 @@ waiting_run_target(struct sc_replay *e, unsigned int target)
 
 		if (state == SC_PATH_PROBING)
 			break;
-		if (state != SC_PATH_CLOSED && waits_for_tuple(e, (uint16_t)target, e->cfg.copies))
+		if (state != SC_PATH_CLOSED && flow_waits_for_tuple(e, (uint16_t)target))
 			break;
 		waiting_drop(e, fi);
 		flow_at(e, fi)->state = SC_FLOW_EMBRYONIC;
@@ -112,13 +126,12 @@ waiting_run(struct sc_replay *e)
 static bool
 is_wait_ending(const struct sc_replay *e, uint16_t target)
 {
+	uint32_t path = atomic_load_explicit(
+			&e->cfg.targets[target].path->state, memory_order_relaxed);
 	struct sc_tuples_outlook o;
 
-	/* The path is decided within seconds. */
-	if (e->is_held
-			|| atomic_load_explicit(&e->cfg.targets[target].path->state,
-					   memory_order_relaxed)
-					!= SC_PATH_OPEN
+	/* Neighbours and path are decided within seconds. */
+	if (e->is_held || path == SC_PATH_PROBING || path == SC_PATH_CLOSED
 			|| e->tuples[target] == NULL)
 		return true;
 	look(e, target, e->cfg.copies, &o);
