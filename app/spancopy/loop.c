@@ -205,6 +205,8 @@ is_source_done(struct app *a)
 	sc_capture_get_stats(a->capture, &a->capture_stats);
 	if (!a->capture_stats.is_done)
 		return false;
+	/* Once more: the last frames may have been counted while the first copy was taken. */
+	sc_capture_get_stats(a->capture, &a->capture_stats);
 	for (unsigned int i = 0; i < a->nb_cells; i++)
 		queued += a->cell[i].live.c[SC_C_MIRROR_POLLED];
 	return queued >= a->capture_stats.frames && sc_box_handover_count(a->box) == 0;
