@@ -10,6 +10,19 @@ is_kept(const struct sc_replay *e)
 	return e->cfg.clients == NULL || e->cfg.clients->nb == 0;
 }
 
+/* Sources that the transmit guard refuses whoever they are: a server that is a client, too. */
+static bool
+is_never_sent_from(const struct sc_replay *e, const struct sc_addr *client)
+{
+	for (unsigned int i = 0; i < e->cfg.nb_rules; i++)
+		if (e->cfg.rules[i].has_prod && sc_addr_eq(&e->cfg.rules[i].prod, client))
+			return true;
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
+		if (sc_addr_eq(&e->cfg.targets[i].addr, client))
+			return true;
+	return false;
+}
+
 /* What the first client frame of a flow is judged by. */
 enum sc_reason
 flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
@@ -29,6 +42,8 @@ flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 		return SC_R_NONE;
 	if (sc_addr_is_v4(&s->src) != sc_addr_is_v4(&t->addr))
 		return SC_R_FAMILY_MISMATCH;
+	if (is_never_sent_from(e, &s->src))
+		return SC_R_BAD_CLIENT;
 	for (unsigned int i = 0; i < e->cfg.nb_test_nets; i++)
 		if (sc_prefix_contains(&e->cfg.test_nets[i], &s->src))
 			return SC_R_CLIENT_ON_LINK;

@@ -390,6 +390,45 @@ stop_of_many(void **state)
 	bed_end(b);
 }
 
+/* The transmit guard never lets a production server's address pass: such a client is refused. */
+static void
+server_as_client(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	c->sport = d->sport = b->v6 ? 82 : 81; /* of any server */
+	strcpy(c->server, b->v6 ? "fd02::7" : "10.2.0.7");
+	strcpy(d->server, c->server);
+	strcpy(c->client, b->v6 ? "fd02::1" : "10.2.0.1");
+	conv_shake(c);
+	strcpy(d->client, b->v6 ? "fd09::2" : "10.9.0.2");
+	conv_shake(d);
+	bed_silent(b);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, BAD_CLIENT), 2);
+	bed_end(b);
+}
+
+/* A breaker that opens while live sessions hold every tuple must not stop the source for good. */
+static void
+file_goes_on_unproven(void **state)
+{
+	struct bed *b = bed_new(*state, tune_scarce);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_shake(c);
+	conv_shake(d);
+	assert_int_equal(COUNT(b, FLOWS_ADMITTED), 1);
+	tune_unproven(b);
+	assert_false(sc_replay_should_wait(b->e));
+	bed_forget(b);
+	for (int i = 0; i < 20; i++) {
+		bed_run(b, 300);
+		bed_forget(b);
+	}
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -407,6 +446,8 @@ main(void)
 			BOTH(file_is_never_shed),
 			BOTH(no_shedding_of_ends),
 			BOTH(stop_of_many),
+			BOTH(server_as_client),
+			BOTH(file_goes_on_unproven),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
