@@ -180,6 +180,8 @@ new_ack(struct sc_replay *e, uint32_t si, uint32_t ack)
 		s->cwnd = s->ssthresh;
 	} else {
 		grow(s, acked);
+		if (sc_seq_gt(ack, s->recover))
+			s->recover = ack - 1; /* never 2^31 behind: it would seem to lie ahead */
 	}
 	if (s->una == s->max) {
 		s->flags &= ~SC_SESS_RTO;

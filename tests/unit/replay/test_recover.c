@@ -277,6 +277,31 @@ partial_ack(void **state)
 	bed_end(b);
 }
 
+/* 2 GB after the last loss the recovery point seems to lie ahead: it must have come along. */
+static void
+recovery_point_far_behind(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	uint32_t first;
+
+	conv_open_said(c, 100);
+	b->e->t.session[0].recover = b->e->t.session[0].una - 0x7fffff00u;
+	conv_say(c, 1000);
+	conv_expect(c, SC_TCP_ACK, 1000);
+	conv_target_ack(c);
+	first = c->tack;
+	for (int i = 0; i < 5; i++) {
+		conv_say(c, 1000);
+		conv_expect(c, SC_TCP_ACK, 1000);
+	}
+	for (int i = 0; i < 3; i++)
+		same_ack(c, first);
+	conv_expect_at(c, SC_TCP_ACK, first, 1000);
+	assert_int_equal(COUNT(b, FAST_RETRANSMIT), 1);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -284,6 +309,7 @@ main(void)
 			BOTH(back_off),
 			BOTH(go_back),
 			BOTH(fast_retransmit),
+			BOTH(recovery_point_far_behind),
 			BOTH(not_duplicates),
 			BOTH(fin_retransmitted),
 			BOTH(data_and_fin_lost),
