@@ -171,7 +171,9 @@ release_paced(struct sc_replay *e, struct sc_session *s, const struct sc_held *h
 static bool
 pass_by_time(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 {
-	uint32_t wait = scaled(e, h->cap_us - s->last_cap_us);
+	/* Below 0: it was captured late, behind what it should have come before. */
+	int32_t gap = (int32_t)(h->cap_us - s->last_cap_us);
+	uint32_t wait = scaled(e, (uint32_t)SC_MAX(gap, 0));
 
 	if (!is_over(e, s->sent_us, wait))
 		return wait_until(e, s, s->sent_us + wait);
