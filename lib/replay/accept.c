@@ -183,8 +183,8 @@ accept_merge(struct sc_replay *e, uint32_t fi)
 		f->nb_ooo--;
 		f->ooo_bytes -= h->len;
 		C(e, BYTES_OOO_NOW) -= h->len;
-		if (h->kind == SC_HELD_FIN)
-			flow_close(e, f, SC_FLOW_FIN);
+		if (h->kind != SC_HELD_DATA)
+			flow_close(e, f, h->kind == SC_HELD_FIN ? SC_FLOW_FIN : SC_FLOW_RST);
 		accept_in_order(e, fi, hi);
 	}
 	if (f->nb_ooo == 0 || f->nb_ooo == before)
@@ -376,17 +376,26 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 	}
 }
 
-/* A RST at or below the expected byte ends the stream there; beyond a hole the hole decides. */
+/*
+ * A RST ends the stream at the expected byte; with a hole open, behind the last byte beyond it: the
+ * hole decides, and its bytes may just be late.
+ */
 static void
 take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
 	struct sc_flow *f = flow_at(e, fi);
+	uint32_t *link = &f->ooo_head, end = f->nxt, hi;
 	struct sc_held *h;
-	uint32_t hi;
 
 	if (f->flags & (SC_FLOW_RST | SC_FLOW_ENDED))
 		return;
-	if (f->nb_ooo > 0) {
+	for (; *link != SC_NONE; link = &h->next) {
+		h = held_at(e, *link);
+		if (h->kind != SC_HELD_DATA)
+			return;
+		end = h->seq + h->len;
+	}
+	if (f->nb_ooo >= OOO_MAX) {
 		hole_give_up(e, fi);
 		return;
 	}
@@ -397,8 +406,12 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	}
 	h = held_at(e, hi);
 	h->kind = SC_HELD_RST;
-	h->seq = f->nxt;
+	h->seq = end;
 	annotate(e, f, s, h);
+	if (f->nb_ooo > 0) {
+		insert_ooo(e, fi, link, hi);
+		return;
+	}
 	flow_close(e, f, SC_FLOW_RST);
 	accept_in_order(e, fi, hi);
 }

@@ -31,13 +31,23 @@ has_turn(struct sc_replay *e, const struct sc_flow *f)
 	return false;
 }
 
+/* A RST stands beyond the hole: nobody will send the missing bytes any more. */
+static bool
+has_reset(struct sc_replay *e, const struct sc_flow *f)
+{
+	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+		if (held_at(e, hi)->kind == SC_HELD_RST)
+			return true;
+	return false;
+}
+
 /* Are the missing bytes known to be lost, not just late? */
 static bool
 is_declared(struct sc_replay *e, const struct sc_flow *f, uint32_t waited_us)
 {
 	if (waited_us < REORDER_US)
 		return false;
-	if (f->nb_ooo >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US)
+	if (f->nb_ooo >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US || has_reset(e, f))
 		return true;
 	if (f->flags & SC_FLOW_PROD_SEEN)
 		return sc_seq_geq(f->prod_cack, held_at(e, f->ooo_head)->seq);
@@ -136,7 +146,8 @@ check(struct sc_replay *e, uint32_t fi)
 			return false;
 		}
 	}
-	if ((f->flags & SC_FLOW_PROD_SEEN) && waited_us < BOUNDARY_WAIT_US && f->nb_ooo < OOO_MAX)
+	if ((f->flags & SC_FLOW_PROD_SEEN) && waited_us < BOUNDARY_WAIT_US && f->nb_ooo < OOO_MAX
+			&& !has_reset(e, f))
 		return false;
 	hole_give_up(e, fi);
 	return false;

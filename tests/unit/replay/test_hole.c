@@ -260,6 +260,9 @@ reset_with_hole(void **state)
 	lose(c, 100);
 	conv_say(c, 50);
 	conv_rst(c);
+	bed_run(b, 15 * BED_MS); /* the bytes may just be late */
+	bed_silent(b);
+	bed_run(b, 15 * BED_MS);
 	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
 	conv_open(d);
 	lose(d, 100);
