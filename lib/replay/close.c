@@ -126,6 +126,14 @@ session_abort(struct sc_replay *e, uint32_t si, enum sc_reason outcome)
 	session_end(e, si, outcome, has_conn ? SC_R_CLOSED_ABORTED : SC_R_CLOSED_UNOPENED);
 }
 
+/* The target has all bytes and the FIN, and does not close its half: nothing is left to wait for. */
+void
+session_leave(struct sc_replay *e, uint32_t si)
+{
+	send_rst(e, si, session_at(e, si)->max);
+	session_complete(e, si, SC_R_CLOSED_ABORTED);
+}
+
 /* A connection is lost: what is left of its turn, then and later, goes with it. */
 void
 session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why)

@@ -386,7 +386,10 @@ flow_stop(struct sc_replay *e, uint32_t fi)
 		if (sc_replay_is_tx_full(e))
 			return false;
 		next = session_at(e, si)->next_copy;
-		session_abort(e, si, SC_R_STOPPED);
+		if (session_at(e, si)->state == SC_CONN_FIN_ACKED)
+			session_leave(e, si);
+		else
+			session_abort(e, si, SC_R_STOPPED);
 	}
 	return true;
 }

@@ -248,6 +248,7 @@ void session_reopen(struct sc_replay *e, uint32_t si);
 void session_retuple(struct sc_replay *e, uint32_t si);
 void session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how);
 void session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why);
+void session_leave(struct sc_replay *e, uint32_t si);
 void session_abort(struct sc_replay *e, uint32_t si, enum sc_reason outcome);
 void held_release(struct sc_replay *e, struct sc_flow *f, uint32_t hi);
 

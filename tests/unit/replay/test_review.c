@@ -390,6 +390,30 @@ stop_of_many(void **state)
 	bed_end(b);
 }
 
+/* A target that keeps its half open after our FIN is no reason to call the replay incomplete. */
+static void
+stop_of_half_closed(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_open_said(c, 40);
+	conv_open_said(d, 40);
+	sc_replay_drain(b->e, b->now_us);
+	bed_run(b, BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_expect(d, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_ack(c);
+	bed_run(b, 10 * BED_MS);
+	assert_true(sc_replay_stop(b->e, b->now_us));
+	bed_collect(b);
+	conv_expect(c, SC_TCP_RST | SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, SESSION_ENDED, COMPLETE_OPEN), 1);
+	assert_int_equal(COUNT_BY(b, SESSION_ENDED, STOPPED), 1);
+	bed_forget(b);
+	bed_end(b);
+}
+
 /* The transmit guard never lets a production server's address pass: such a client is refused. */
 static void
 server_as_client(void **state)
@@ -446,6 +470,7 @@ main(void)
 			BOTH(file_is_never_shed),
 			BOTH(no_shedding_of_ends),
 			BOTH(stop_of_many),
+			BOTH(stop_of_half_closed),
 			BOTH(server_as_client),
 			BOTH(file_goes_on_unproven),
 	};
