@@ -5,6 +5,8 @@
 
 #include "nic_int.h"
 
+#define FLUSH_BURST 32
+#define FLUSH_MAX (1u << 18)  /* frames: no more than the largest ring */
 #define MIRROR_FRAME_MIN 1600 /* a full frame with tags, or inside a tunnel */
 #define MIRROR_FRAME_JUMBO 9728
 
@@ -166,6 +168,29 @@ log_opened(const struct sc_nic_cfg *cfg, const struct sc_port *port)
 			port->rx_csum != 0 ? "by the NIC" : "in software");
 }
 
+/*
+ * A packet socket has been filling since EAL made it, and what came while the port was being set up
+ * may be missing: the first frames would begin connections that have holes. Begin anew.
+ */
+static void
+forget_early_frames(const struct sc_nic_cfg *cfg, const struct sc_port *port)
+{
+	struct rte_mbuf *m[FLUSH_BURST];
+	uint16_t n;
+
+	if (cfg->role != SC_PORT_MIRROR || strncmp(cfg->dev, "net_af_packet", 13) != 0)
+		return;
+	for (uint16_t q = 0; q < port->nb_rxq; q++) {
+		uint32_t left = FLUSH_MAX;
+
+		do {
+			n = rte_eth_rx_burst(port->id, q, m, FLUSH_BURST);
+			rte_pktmbuf_free_bulk(m, n);
+			left -= SC_MIN(left, (uint32_t)n);
+		} while (n > 0 && left > 0);
+	}
+}
+
 int
 sc_nic_open(const struct sc_nic_cfg *cfg, const struct sc_steer *steer, struct sc_port *port,
 		struct sc_err *err)
@@ -189,6 +214,8 @@ sc_nic_open(const struct sc_nic_cfg *cfg, const struct sc_steer *steer, struct s
 		rte_eth_dev_stop(port->id);
 		return rc;
 	}
+	forget_early_frames(cfg, port);
+	rte_eth_stats_reset(port->id);
 	log_opened(cfg, port);
 	return 0;
 }
