@@ -46,11 +46,18 @@ test_compare.needs_network = False
 
 
 def in_streams(frames, server, to_server, words):
-    """How often `words` are in the streams to or from a server, each taken as a whole."""
-    streams = defaultdict(bytes)
+    """How often `words` are in the streams to or from a server; what was sent again counts once."""
+    streams = defaultdict(bytearray)
+    first = {}
     for tcp in filter(None, map(pcap.tcp_of, frames)):
-        if tcp[1 if to_server else 0] == server:
-            streams[tcp[:4]] += tcp[5]
+        if tcp[1 if to_server else 0] != server or not tcp[5]:
+            continue
+        at = (tcp[6] - first.setdefault(tcp[:4], tcp[6])) & 0xffffffff
+        stream = streams[tcp[:4]]
+        if len(stream) < at < 1 << 28:
+            stream.extend(bytes(at - len(stream)))
+        if at <= len(stream):
+            stream[at:at + len(tcp[5])] = tcp[5]
     return sum(s.count(words) for s in streams.values())
 
 

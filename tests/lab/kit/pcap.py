@@ -54,7 +54,7 @@ def packets(path):
 
 
 def tcp_of(frame):
-    """(source, destination, source port, destination port, flags, payload) or None."""
+    """(source, destination, source port, destination port, flags, payload, SEQ) or None."""
     kind = struct.unpack('!H', frame[12:14])[0]
     if kind == 0x0800 and frame[23] == 6:
         at = 14 + (frame[14] & 15) * 4
@@ -69,7 +69,7 @@ def tcp_of(frame):
     sport, dport = struct.unpack('!HH', frame[at:at + 4])
     data = frame[at + (frame[at + 12] >> 4) * 4:end]
     return (str(ipaddress.ip_address(src)), str(ipaddress.ip_address(dst)), sport, dport,
-            frame[at + 13], data)
+            frame[at + 13], data, struct.unpack('!I', frame[at + 4:at + 8])[0])
 
 
 def resets_to(path, server):
