@@ -15,7 +15,6 @@ note_synack(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	flow_set_base(e, fi, s->seq + 1);
 	f->prod_nxt = s->seq + 1;
 	f->prod_ack = f->prod_cack = s->ack;
-	f->prod_syn_opts = s->opts;
 	f->syn_us = (uint32_t)s->cap_us;
 	f->flags |= SC_FLOW_PROD_SEEN;
 }

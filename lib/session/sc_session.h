@@ -207,8 +207,7 @@ struct sc_flow {
 	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
 	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
 	uint8_t nb_ooo;
-	uint8_t prod_syn_opts; /* SC_OPT_* of production's SYN-ACK */
-	uint8_t is_watched;    /* in the list of flows with a hole */
+	uint8_t is_watched; /* in the list of flows with a hole */
 };
 
 /* ---- sessions ---- */
@@ -232,7 +231,6 @@ enum sc_conn_state {
 #define SC_SESS_TIMED 0x0020    /* rtt_seq, rtt_us are valid */
 #define SC_SESS_ANSWERED 0x0040 /* the target sent a byte in this turn */
 #define SC_SESS_AT_ZERO 0x0080  /* zero_us is valid */
-#define SC_SESS_PASSED 0x0100   /* the segment at the cursor has been released by the gate */
 #define SC_SESS_RTO 0x0200      /* rto_us is armed */
 #define SC_SESS_ACK 0x0400      /* ack_us is armed */
 #define SC_SESS_GATE 0x0800     /* gate_us is armed */
