@@ -31,7 +31,7 @@ http {{
 	scgi_temp_path {dir}/scgi;
 	default_type application/octet-stream;
 	client_max_body_size 0;
-	keepalive_requests 1000000;
+	keepalive_requests {keepalive};
 	keepalive_timeout 120s;
 	sendfile on;
 	access_log off;
@@ -77,7 +77,7 @@ def file_hash(path):
 class Nginx:
     """One server in the namespace of a role."""
 
-    def __init__(self, net, role, addresses, content, folder, port=80):
+    def __init__(self, net, role, addresses, content, folder, port=80, keepalive=1_000_000):
         self.net, self.role, self.port = net, role, port
         self.dir = folder
         self.log = os.path.join(folder, 'access.log')
@@ -88,7 +88,7 @@ class Nginx:
         for path in (folder, os.path.dirname(folder), os.path.join(folder, 'body')):
             os.chmod(path, 0o755 if not path.endswith('body') else 0o777)
         with open(os.path.join(folder, 'nginx.conf'), 'w', encoding='utf-8') as f:
-            f.write(CONFIG.format(dir=folder, root=content, listen=listen))
+            f.write(CONFIG.format(dir=folder, root=content, listen=listen, keepalive=keepalive))
         self.start()
 
     def start(self):
