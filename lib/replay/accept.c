@@ -86,13 +86,13 @@ is_probe(const struct sc_flow *f, const struct sc_seg *s)
 static void
 count_accepted(struct sc_replay *e, struct sc_flow *f, uint32_t n)
 {
-	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : f->copies;
+	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
 
 	f->accepted += n;
 	C(e, BYTES_ACCEPTED) += n;
-	C(e, BYTES_ACCEPTED_COPIES) += (uint64_t)n * f->copies;
+	C(e, BYTES_ACCEPTED_COPIES) += (uint64_t)n * e->cfg.copies;
 	C(e, BYTES_WAITING_NOW) += (uint64_t)n * alive;
-	M(e, BYTES_ABANDONED, f->outcome) += (uint64_t)n * (f->copies - alive);
+	M(e, BYTES_ABANDONED, f->outcome) += (uint64_t)n * (e->cfg.copies - alive);
 	C(e, HELD_BYTES_NOW) += n;
 }
 
@@ -146,7 +146,7 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 	struct sc_held *h = held_at(e, hi);
 
 	h->next = SC_NONE;
-	h->refs = f->state == SC_FLOW_LIVE ? f->live : f->copies;
+	h->refs = f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
 	if (f->held_tail == SC_NONE)
 		f->held_head = hi;
 	else
@@ -158,7 +158,8 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 		f->turn_ack = h->ack;
 	if (f->state != SC_FLOW_LIVE)
 		return;
-	for (uint32_t si = f->session; si != SC_NONE; si = session_at(e, si)->next_copy) {
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si)) {
 		struct sc_session *s = session_at(e, si);
 
 		if (s->cur_una == SC_NONE)

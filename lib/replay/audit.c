@@ -41,8 +41,9 @@ in_flight_of(const struct sc_replay *e, const struct sc_session *s, uint64_t *wa
 }
 
 static void
-walk_flow(const struct sc_replay *e, const struct sc_flow *f, struct gauge *g)
+walk_flow(const struct sc_replay *e, uint32_t fi, struct gauge *g)
 {
+	const struct sc_flow *f = &e->t.flow[fi];
 	uint64_t held = 0;
 
 	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = e->t.held[hi].next)
@@ -52,11 +53,12 @@ walk_flow(const struct sc_replay *e, const struct sc_flow *f, struct gauge *g)
 	g[G_HELD].walked += held + f->ooo_bytes;
 	if (f->state != SC_FLOW_LIVE) {
 		g[G_EMBRYONIC].walked++;
-		g[G_WAITING].walked += (held + f->ooo_bytes) * f->copies;
+		g[G_WAITING].walked += (held + f->ooo_bytes) * e->cfg.copies;
 		return;
 	}
 	g[G_LIVE].walked++;
-	for (uint32_t si = f->session; si != SC_NONE; si = e->t.session[si].next_copy) {
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si)) {
 		const struct sc_session *s = &e->t.session[si];
 
 		g[G_SESSIONS].walked++;
@@ -82,7 +84,7 @@ sc_replay_audit(const struct sc_replay *e, struct sc_err *what)
 
 	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++)
 		if (e->t.flow[fi].state != SC_FLOW_FREE)
-			walk_flow(e, &e->t.flow[fi], g);
+			walk_flow(e, fi, g);
 	for (unsigned int i = 0; i < G_COUNT; i++) {
 		uint64_t kept = e->st->c[g[i].counter];
 

@@ -60,22 +60,12 @@ drop_unsent(struct sc_replay *e, struct sc_session *s, uint32_t hi)
 	return unsent;
 }
 
-static void
-unlink_session(struct sc_replay *e, struct sc_flow *f, uint32_t si)
-{
-	uint32_t *link = &f->session;
-
-	while (*link != si)
-		link = &session_at(e, *link)->next_copy;
-	*link = session_at(e, si)->next_copy;
-}
-
 /* The session is over. Its flow, too, if it was the last. */
 void
 session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_reason how)
 {
 	struct sc_session *s = session_at(e, si);
-	uint32_t fi = s->flow, next;
+	uint32_t fi = sc_session_flow(&e->t, si), next;
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t abandoned = f->ooo_bytes;
 
@@ -91,8 +81,7 @@ session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_re
 	M(e, BYTES_ABANDONED, outcome) += abandoned;
 	M(e, SESSION_ENDED, outcome)++;
 	C(e, SESSIONS_LIVE_NOW)--;
-	unlink_session(e, f, si);
-	if (s->copy == 0 || f->outcome == SC_R_NONE)
+	if (si == sc_session_of(&e->t, fi, 0) || f->outcome == SC_R_NONE)
 		f->outcome = outcome;
 	f->live--;
 	sc_session_give(&e->t, si);
@@ -105,7 +94,7 @@ void
 session_complete(struct sc_replay *e, uint32_t si, enum sc_reason how)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	enum sc_reason outcome = f->reason != SC_R_NONE ? f->reason : SC_R_COMPLETE;
 
 	if (s->loss != SC_R_NONE)
@@ -139,7 +128,7 @@ void
 session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why)
 {
 	struct sc_session *s = session_at(e, si);
-	struct sc_flow *f = flow_at(e, s->flow);
+	struct sc_flow *f = flow_of(e, s);
 	uint32_t hi, next;
 
 	for (hi = s->cur_una; hi != SC_NONE; hi = next) {
@@ -216,7 +205,7 @@ void
 session_reopen(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	const struct sc_held *h = held_at(e, s->cur_nxt);
 	enum sc_reason why =
 			has_flag(s, SC_SESS_TARGET_FIN) ? SC_R_TARGET_CLOSED : SC_R_TARGET_RESET;

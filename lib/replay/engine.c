@@ -16,7 +16,7 @@ tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
 
 	memset(t, 0, sizeof(*t));
 	t->max_flows = cfg->max_flows;
-	t->max_sessions = cfg->max_sessions;
+	t->copies = cfg->copies;
 	t->max_tombs = cfg->max_tombs;
 	t->max_chunks = (uint32_t)SC_CLAMP(chunks, 64, UINT32_MAX / 2);
 	t->max_refs = sc_replay_max_refs(cfg);
@@ -226,7 +226,7 @@ sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, 
 		} else {
 			C(e, REC_MATCHED)++;
 			C(e, ANSWER_BYTES) += rec[i].len;
-			sc_sweep_touch(&e->t.sweep, session_at(e, si)->flow, now_us);
+			sc_sweep_touch(&e->t.sweep, sc_session_flow(&e->t, si), now_us);
 			machine_record(e, si, &rec[i]);
 		}
 		rte_pktmbuf_free(rec[i].mbuf);
@@ -250,7 +250,6 @@ flow_expired(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t idle_s = (uint32_t)(e->now_us / SC_US_PER_S) - e->t.sweep.last_seen[fi];
-	uint32_t si, next;
 
 	if (f->state == SC_FLOW_EMBRYONIC && is_never_opened(e, f)) {
 		flow_refuse(e, fi, SC_R_NEVER_OPENED);
@@ -258,10 +257,7 @@ flow_expired(struct sc_replay *e, uint32_t fi)
 			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > JOIN_TTL_S)) {
 		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
 	} else if (f->state == SC_FLOW_LIVE && idle_s > e->cfg.session_timeout_s) {
-		for (si = f->session; si != SC_NONE; si = next) {
-			next = session_at(e, si)->next_copy;
-			session_abort(e, si, SC_R_IDLE_TIMEOUT);
-		}
+		flow_abort(e, fi, SC_R_IDLE_TIMEOUT);
 	}
 }
 
@@ -380,12 +376,10 @@ sc_replay_is_idle(const struct sc_replay *e)
 static bool
 flow_stop(struct sc_replay *e, uint32_t fi)
 {
-	uint32_t next;
-
-	for (uint32_t si = flow_at(e, fi)->session; si != SC_NONE; si = next) {
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si)) {
 		if (sc_replay_is_tx_full(e))
 			return false;
-		next = session_at(e, si)->next_copy;
 		if (session_at(e, si)->state == SC_CONN_FIN_ACKED)
 			session_leave(e, si);
 		else

@@ -104,6 +104,13 @@ session_at(struct sc_replay *e, uint32_t i)
 	return &e->t.session[i];
 }
 
+/* The flow of a session. */
+static inline struct sc_flow *
+flow_of(const struct sc_replay *e, const struct sc_session *s)
+{
+	return &e->t.flow[sc_session_flow(&e->t, (uint32_t)(s - e->t.session))];
+}
+
 static inline struct sc_held *
 held_at(struct sc_replay *e, uint32_t i)
 {
@@ -162,6 +169,7 @@ void flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason);
 void flow_supersede(struct sc_replay *e, uint32_t fi);
 void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t gap);
 void flow_over(struct sc_replay *e, uint32_t fi);
+void flow_abort(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
 uint64_t flow_held_bytes(struct sc_replay *e, const struct sc_flow *f);
 void flow_push(struct sc_replay *e, uint32_t fi);
 void flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base);

@@ -147,7 +147,6 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 	f->client = ms->seg.src;
 	f->cport = ms->seg.sport;
 	f->prod = ms->prod;
-	f->copies = e->cfg.copies;
 	if (is_mid)
 		fill_from_midstream(f, &ms->seg);
 	else
@@ -216,7 +215,7 @@ void
 flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint64_t bytes = flow_held_bytes(e, f) * f->copies;
+	uint64_t bytes = flow_held_bytes(e, f) * e->cfg.copies;
 
 	if (f->state == SC_FLOW_WAITING)
 		waiting_drop(e, fi);
@@ -240,6 +239,15 @@ flow_over(struct sc_replay *e, uint32_t fi)
 	flow_remove(e, fi, f->outcome, true);
 }
 
+/* End all sessions of a flow; the flow is over then. */
+void
+flow_abort(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
+{
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si))
+		session_abort(e, si, outcome);
+}
+
 /*
  * Nothing more will come from the capture: what is held is sent, then the connections are closed
  * with a FIN of ours, and the sessions end with `outcome`. gap: captured bytes right before the end
@@ -258,13 +266,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	f->reason = outcome;
 	hi = sc_held_take_empty(&e->t);
 	if (hi == SC_NONE) {
-		uint32_t next;
-
-		for (uint32_t si = f->session; f->state == SC_FLOW_LIVE && si != SC_NONE;
-				si = next) {
-			next = session_at(e, si)->next_copy;
-			session_abort(e, si, SC_R_NO_MEMORY);
-		}
+		flow_abort(e, fi, SC_R_NO_MEMORY);
 		return;
 	}
 	h = held_at(e, hi);
@@ -318,7 +320,8 @@ flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base)
 		held_at(e, hi)->ack = base;
 	if (f->state != SC_FLOW_LIVE)
 		return;
-	for (uint32_t si = f->session; si != SC_NONE; si = session_at(e, si)->next_copy)
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si))
 		session_at(e, si)->base = base;
 }
 
@@ -326,10 +329,7 @@ flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base)
 void
 flow_push(struct sc_replay *e, uint32_t fi)
 {
-	uint32_t next;
-
-	for (uint32_t si = flow_at(e, fi)->session; si != SC_NONE; si = next) {
-		next = session_at(e, si)->next_copy;
+	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
+			si = sc_session_next(&e->t, si))
 		session_push(e, si);
-	}
 }

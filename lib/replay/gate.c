@@ -108,7 +108,7 @@ latency_us(const struct sc_replay *e, const struct sc_session *s)
 {
 	switch (e->cfg.latency) {
 	case SC_REPLAY_LATENCY_ORIGINAL:
-		return e->t.flow[s->flow].rtt_us;
+		return flow_of(e, s)->rtt_us;
 	case SC_REPLAY_LATENCY_FIXED:
 		return e->cfg.latency_us;
 	default:
@@ -119,7 +119,7 @@ latency_us(const struct sc_replay *e, const struct sc_session *s)
 static bool
 release(struct sc_replay *e, struct sc_session *s, const struct sc_held *h, enum gate_case why)
 {
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	int32_t d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
 
 	switch (why) {
@@ -252,7 +252,7 @@ bool
 gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	int32_t d;
 
 	if (sc_seq_leq(h->ack, s->base))

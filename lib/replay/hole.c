@@ -60,7 +60,7 @@ skip_first(struct sc_replay *e, struct sc_flow *f)
 {
 	uint32_t hi = f->ooo_head;
 	struct sc_held *h = held_at(e, hi);
-	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : f->copies;
+	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : e->cfg.copies;
 
 	f->ooo_head = h->next;
 	f->nb_ooo--;

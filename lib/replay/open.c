@@ -147,7 +147,7 @@ session_connect(struct sc_replay *e, uint32_t si)
 	struct sc_session *s = session_at(e, si);
 	int ret;
 
-	syn_options(e, s, flow_at(e, s->flow));
+	syn_options(e, s, flow_of(e, s));
 	ret = tuple_take(e, si);
 	if (ret < 0)
 		return ret;
@@ -161,17 +161,12 @@ session_connect(struct sc_replay *e, uint32_t si)
 
 /* One copy of a flow. SC_R_NONE, or why there is none. */
 static enum sc_reason
-session_start(struct sc_replay *e, uint32_t fi, uint16_t copy, bool is_prober)
+session_start(struct sc_replay *e, uint32_t fi, uint32_t copy, bool is_prober)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t si = sc_session_take(&e->t);
-	struct sc_session *s;
+	uint32_t si = sc_session_take(&e->t, fi, copy);
+	struct sc_session *s = session_at(e, si);
 
-	if (si == SC_NONE)
-		return SC_R_SESSION_TABLE_FULL;
-	s = session_at(e, si);
-	s->flow = fi;
-	s->copy = copy;
 	s->target = e->t.prod[f->prod].target;
 	s->iss = f->isn;
 	s->cur_una = s->cur_nxt = f->held_head;
@@ -186,8 +181,6 @@ session_start(struct sc_replay *e, uint32_t fi, uint16_t copy, bool is_prober)
 	C(e, SESSIONS_STARTED)++;
 	C(e, SESSIONS_LIVE_NOW)++;
 	C(e, CONNS_OPENED)++;
-	s->next_copy = f->session;
-	f->session = si;
 	f->live++;
 	if (is_prober && copy != 0) {
 		s->rto_us = e->now + 20 * SC_US_PER_MS;
@@ -222,11 +215,10 @@ flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
 	C(e, FLOWS_EMBRYONIC_NOW)--;
 	C(e, FLOWS_ADMITTED)++;
 	C(e, FLOWS_LIVE_NOW)++;
-	C(e, SESSIONS_WANTED) += f->copies;
-	f->session = SC_NONE;
+	C(e, SESSIONS_WANTED) += e->cfg.copies;
 	f->state = SC_FLOW_LIVE;
 	e->nb_ending += (f->flags & FLOW_CLOSED) != 0;
-	for (uint16_t copy = 0; copy < f->copies; copy++) {
+	for (uint32_t copy = 0; copy < e->cfg.copies; copy++) {
 		enum sc_reason r = session_start(e, fi, copy, is_prober);
 
 		if (r != SC_R_NONE)

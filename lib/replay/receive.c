@@ -21,7 +21,7 @@ our_window(const struct sc_session *s)
 static void
 learn_options(const struct sc_replay *e, struct sc_session *s, const struct sc_record *rec)
 {
-	const struct sc_flow *f = &e->t.flow[s->flow];
+	const struct sc_flow *f = flow_of(e, s);
 	bool is_v4 = sc_addr_is_v4(&target_of(e, s)->addr);
 	uint16_t mss = is_v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 	uint16_t fits = e->cfg.mtu - (is_v4 ? 40 : 60);

@@ -61,7 +61,7 @@ held_release(struct sc_replay *e, struct sc_flow *f, uint32_t hi)
 static void
 deliver(struct sc_replay *e, struct sc_session *s, uint32_t ack)
 {
-	struct sc_flow *f = flow_at(e, s->flow);
+	struct sc_flow *f = flow_of(e, s);
 
 	while (s->cur_una != SC_NONE && s->una != ack) {
 		uint32_t hi = s->cur_una;

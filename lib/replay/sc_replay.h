@@ -73,7 +73,7 @@ struct sc_replay_cfg {
 	const struct sc_pool *clients; /* empty: client addresses are kept */
 	struct rte_mempool *pool;      /* frames to send */
 	struct sc_stats *stats;
-	uint32_t max_flows, max_sessions, max_tombs;
+	uint32_t max_flows, max_tombs;
 	uint64_t held_bytes; /* budget: a quarter by reference, the rest in chunks */
 	uint32_t copy_below;
 	uint32_t copies;

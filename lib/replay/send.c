@@ -106,7 +106,7 @@ bool
 send_syn(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	struct rte_mbuf *m = frame_alloc(e);
 	struct sc_tx_hdr h;
 

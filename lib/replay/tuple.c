@@ -82,7 +82,7 @@ replay_addr(const struct sc_replay *e, const struct sc_session *s)
 {
 	if (s->flags & SC_SESS_POOL)
 		return &e->pool[sc_addr_is_v4(&target_of(e, s)->addr) ? 0 : 1][s->addr_idx];
-	return &e->t.flow[s->flow].client;
+	return &flow_of(e, s)->client;
 }
 
 /* Without timestamps on either side the ISN must lie above the predecessor's last number. */
@@ -128,7 +128,7 @@ static int
 kept_take(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_at(e, s->flow);
+	const struct sc_flow *f = flow_of(e, s);
 	const struct sc_prod *p = &e->t.prod[f->prod];
 	const struct sc_replay_target *t = target_of(e, s);
 	uint16_t fold = sc_fold_tuple(&f->client, &p->addr, f->cport, p->port);

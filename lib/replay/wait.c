@@ -21,11 +21,11 @@ waiting_add(struct sc_replay *e, uint32_t fi)
 	uint16_t target = target_index(e, f);
 
 	f->state = SC_FLOW_WAITING;
-	f->session = SC_NONE;
+	f->wait_next = SC_NONE;
 	if (e->waiting[target] == SC_NONE)
 		e->waiting[target] = fi;
 	else
-		flow_at(e, e->waiting_tail[target])->session = fi;
+		flow_at(e, e->waiting_tail[target])->wait_next = fi;
 	e->waiting_tail[target] = fi;
 	e->nb_waiting++;
 }
@@ -39,11 +39,11 @@ waiting_drop(struct sc_replay *e, uint32_t fi)
 
 	while (*link != SC_NONE && *link != fi) {
 		before = *link;
-		link = &flow_at(e, *link)->session;
+		link = &flow_at(e, *link)->wait_next;
 	}
 	if (*link == SC_NONE)
 		return;
-	*link = flow_at(e, fi)->session;
+	*link = flow_at(e, fi)->wait_next;
 	if (*link == SC_NONE)
 		e->waiting_tail[target] = before;
 	e->nb_waiting--;
@@ -147,15 +147,13 @@ is_any_wait_ending(const struct sc_replay *e)
 	return false;
 }
 
-/* Are flows or sessions nearly used up, and will some come free by themselves? */
+/* Are flows nearly used up, and will some come free by themselves? */
 static bool
 are_tables_short(const struct sc_replay *e)
 {
 	uint32_t spare = SC_MIN(64u, e->cfg.max_flows / 4);
 
-	return e->nb_ending > 0
-			&& (e->t.free_flow.nb < spare
-					|| e->t.free_session.nb < spare * e->cfg.copies);
+	return e->nb_ending > 0 && e->t.free_flow.nb < spare;
 }
 
 /* Bytes of live sessions leave in time; those of flows that wait do not. */

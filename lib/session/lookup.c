@@ -149,7 +149,7 @@ tuple_of(const struct sc_tables *t, uint32_t session, struct sc_tuple_key *k)
 {
 	const struct sc_session *s = &t->session[session];
 
-	k->addr = t->flow[s->flow].client;
+	k->addr = t->flow[sc_session_flow(t, session)].client;
 	k->port = s->port;
 	k->target = s->target;
 }

@@ -198,9 +198,9 @@ struct sc_flow {
 	uint32_t ooo_bytes;
 	uint32_t hole_ack; /* the client's ACK number when it was noticed */
 	uint32_t hole_us;  /* when the open hole was noticed; valid while ooo_head is not SC_NONE */
-	uint32_t session;  /* first session; in SC_FLOW_WAITING the next waiting flow */
+	uint32_t wait_next;         /* in SC_FLOW_WAITING: the next waiting flow */
 	uint32_t accepted, missing; /* modulo 2^32 */
-	uint16_t copies, live;      /* sessions wanted, sessions alive */
+	uint16_t live;              /* sessions alive */
 	uint16_t mss;
 	uint8_t wscale, opts; /* of the SYN: SC_OPT_* */
 	uint8_t state, flags;
@@ -239,8 +239,6 @@ enum sc_conn_state {
 #define SC_SESS_TURN 0x4000     /* a turn is open: counted in turns_seen */
 
 struct sc_session {
-	uint32_t flow;
-	uint32_t next_copy;
 	uint32_t slot; /* pool tuple */
 	uint16_t addr_idx, port;
 	uint16_t target;
@@ -248,8 +246,7 @@ struct sc_session {
 	uint8_t state;
 	uint8_t dup_acks, retries, reopens;
 	uint8_t stale, strikes, unacked_segs;
-	uint8_t loss;  /* enum sc_reason: why not all client bytes were delivered */
-	uint16_t copy; /* 0 is the flow's session 0 */
+	uint8_t loss; /* enum sc_reason: why not all client bytes were delivered */
 	uint16_t mss;
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t offset;        /* sequence number on the wire = captured + offset */
@@ -317,7 +314,7 @@ uint32_t sc_flow_hash(const struct sc_flow_key *k);
 
 struct sc_tables_cfg {
 	uint32_t max_flows;
-	uint32_t max_sessions;
+	uint32_t copies; /* sessions a flow */
 	uint32_t max_tombs;
 	uint32_t max_held;   /* held segments */
 	uint32_t max_chunks; /* of 256 bytes */
@@ -339,7 +336,8 @@ struct sc_tables {
 	struct sc_held *held;
 	uint8_t (*chunk)[SC_CHUNK_SIZE];
 	uint32_t *chunk_next;
-	struct sc_freelist free_flow, free_session, free_held, free_chunk;
+	uint32_t copies, nb_sessions; /* of a flow; in all */
+	struct sc_freelist free_flow, free_held, free_chunk;
 	uint32_t tomb_next;         /* the next one to be used, oldest first */
 	uint32_t nb_tombs;          /* size of tomb[] */
 	uint32_t max_refs, nb_refs; /* mbufs held by reference: limit, now */
@@ -361,8 +359,28 @@ uint64_t sc_tables_size(const struct sc_tables_cfg *cfg);
 /* Index of a zeroed entry, or SC_NONE when the pool is empty. */
 uint32_t sc_flow_take(struct sc_tables *t);
 void sc_flow_give(struct sc_tables *t, uint32_t i);
-uint32_t sc_session_take(struct sc_tables *t);
-void sc_session_give(struct sc_tables *t, uint32_t i); /* takes it out of the wheel */
+
+/*
+ * The sessions of a flow stand side by side: copy 0 to copies - 1. Taking one zeroes it; giving it
+ * back takes it out of the wheel.
+ */
+static inline uint32_t
+sc_session_of(const struct sc_tables *t, uint32_t flow, uint32_t copy)
+{
+	return flow * t->copies + copy;
+}
+
+static inline uint32_t
+sc_session_flow(const struct sc_tables *t, uint32_t session)
+{
+	return t->copies == 1 ? session : session / t->copies;
+}
+
+uint32_t sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy);
+void sc_session_give(struct sc_tables *t, uint32_t i);
+/* The flow's sessions that are alive, one after the other; SC_NONE at the end. */
+uint32_t sc_session_first(const struct sc_tables *t, uint32_t flow);
+uint32_t sc_session_next(const struct sc_tables *t, uint32_t session);
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);

@@ -64,19 +64,28 @@ freelist_give(struct sc_freelist *f, uint32_t i)
 	f->item[f->nb++] = i;
 }
 
+/* Wheel nodes keep one bit of an index for themselves. */
+#define SESSIONS_MAX (1u << 31)
+
+static uint64_t
+nb_sessions(const struct sc_tables_cfg *cfg)
+{
+	return (uint64_t)cfg->max_flows * cfg->copies;
+}
+
 uint64_t
 sc_tables_size(const struct sc_tables_cfg *cfg)
 {
 	uint64_t size = 0;
 
 	size += round_huge((uint64_t)cfg->max_flows * (sizeof(struct sc_flow) + 4 + 4));
-	size += round_huge((uint64_t)cfg->max_sessions * (sizeof(struct sc_session) + 4));
+	size += round_huge(nb_sessions(cfg) * sizeof(struct sc_session));
 	size += round_huge((uint64_t)cfg->max_tombs * sizeof(struct sc_tomb));
 	size += round_huge((uint64_t)cfg->max_held * (sizeof(struct sc_held) + 4));
 	size += round_huge((uint64_t)cfg->max_chunks * (SC_CHUNK_SIZE + 8));
 	size += ((uint64_t)cfg->max_flows + cfg->max_tombs) * 14;
 	if (cfg->by_address)
-		size += (uint64_t)cfg->max_sessions * 14;
+		size += nb_sessions(cfg) * 14;
 	return size + (uint64_t)SC_PRODS_MAX * (sizeof(struct sc_prod) + 14);
 }
 
@@ -84,7 +93,9 @@ static int
 map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 {
 	t->flow = map_zeroed(cfg->max_flows, sizeof(*t->flow));
-	t->session = map_zeroed(cfg->max_sessions, sizeof(*t->session));
+	t->copies = cfg->copies;
+	t->nb_sessions = (uint32_t)nb_sessions(cfg);
+	t->session = map_zeroed(t->nb_sessions, sizeof(*t->session));
 	t->tomb = map_zeroed(cfg->max_tombs, sizeof(*t->tomb));
 	t->held = map_zeroed(cfg->max_held, sizeof(*t->held));
 	t->chunk = map_zeroed(cfg->max_chunks, SC_CHUNK_SIZE);
@@ -96,7 +107,6 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 			|| t->chunk == NULL || t->chunk_next == NULL || t->prod == NULL)
 		return -ENOMEM;
 	if (freelist_init(&t->free_flow, cfg->max_flows) < 0
-			|| freelist_init(&t->free_session, cfg->max_sessions) < 0
 			|| freelist_init(&t->free_held, cfg->max_held) < 0
 			|| freelist_init(&t->free_chunk, cfg->max_chunks) < 0)
 		return -ENOMEM;
@@ -112,7 +122,7 @@ make_indices(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 	if (ret == 0)
 		ret = sc_index_init(&t->by_endpoint, SC_PRODS_MAX, -1);
 	if (ret == 0 && cfg->by_address)
-		ret = sc_index_init(&t->by_tuple, cfg->max_sessions, -1);
+		ret = sc_index_init(&t->by_tuple, t->nb_sessions, -1);
 	if (ret == 0)
 		ret = sc_sweep_init(&t->sweep, cfg->max_flows);
 	return ret;
@@ -124,22 +134,28 @@ sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_e
 	int ret;
 
 	memset(t, 0, sizeof(*t));
-	if (cfg->max_flows == 0 || cfg->max_sessions == 0 || cfg->max_tombs == 0
-			|| cfg->max_held == 0)
+	if (cfg->max_flows == 0 || cfg->copies == 0 || cfg->max_tombs == 0 || cfg->max_held == 0)
 		return sc_err_set(err, -EINVAL,
-				"tables need at least one flow, session and held segment");
+				"tables need at least one flow, copy, tombstone and held segment");
+	if (nb_sessions(cfg) >= SESSIONS_MAX)
+		return sc_err_set(err, -EINVAL,
+				"%u flows with %u copies are %llu sessions: a worker's tables have "
+				"at "
+				"most %u; lower max-flows or copies, or use more workers",
+				cfg->max_flows, cfg->copies, (unsigned long long)nb_sessions(cfg),
+				SESSIONS_MAX - 1);
 	ret = map_states(t, cfg);
 	if (ret == 0)
 		ret = make_indices(t, cfg);
 	if (ret < 0) {
 		sc_tables_fini(t);
 		return sc_err_set(err, ret,
-				"no memory for %u flows and %u sessions: %llu MiB wanted; lower "
+				"no memory for %u flows and %llu sessions: %llu MiB wanted; lower "
 				"max-flows or held-bytes",
-				cfg->max_flows, cfg->max_sessions,
+				cfg->max_flows, (unsigned long long)nb_sessions(cfg),
 				(unsigned long long)(sc_tables_size(cfg) >> 20));
 	}
-	sc_wheel_init(&t->wheel, &t->session[0].node, sizeof(*t->session), cfg->max_sessions,
+	sc_wheel_init(&t->wheel, &t->session[0].node, sizeof(*t->session), t->nb_sessions,
 			cfg->now_us);
 	return 0;
 }
@@ -154,14 +170,13 @@ void
 sc_tables_fini(struct sc_tables *t)
 {
 	unmap(t->flow, t->free_flow.total, sizeof(*t->flow));
-	unmap(t->session, t->free_session.total, sizeof(*t->session));
+	unmap(t->session, t->nb_sessions, sizeof(*t->session));
 	unmap(t->tomb, t->nb_tombs, sizeof(*t->tomb));
 	unmap(t->held, t->free_held.total, sizeof(*t->held));
 	unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
 	unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
 	unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
 	freelist_fini(&t->free_flow);
-	freelist_fini(&t->free_session);
 	freelist_fini(&t->free_held);
 	freelist_fini(&t->free_chunk);
 	sc_index_free(&t->by_key);
@@ -181,7 +196,7 @@ sc_flow_take(struct sc_tables *t)
 		return SC_NONE;
 	f = &t->flow[i];
 	memset(f, 0, sizeof(*f));
-	f->held_head = f->held_tail = f->ooo_head = f->session = SC_NONE;
+	f->held_head = f->held_tail = f->ooo_head = f->wait_next = SC_NONE;
 	return i;
 }
 
@@ -194,20 +209,40 @@ sc_flow_give(struct sc_tables *t, uint32_t i)
 }
 
 uint32_t
-sc_session_take(struct sc_tables *t)
+sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy)
 {
-	uint32_t i = freelist_take(&t->free_session);
-	struct sc_wheel_node node;
-	struct sc_session *s;
+	uint32_t i = sc_session_of(t, flow, copy);
+	struct sc_session *s = &t->session[i];
+	struct sc_wheel_node node = s->node;
 
-	if (i == SC_NONE)
-		return SC_NONE;
-	s = &t->session[i];
-	node = s->node;
 	memset(s, 0, sizeof(*s));
 	s->node = node;
-	s->next_copy = s->slot = s->cur_una = s->cur_nxt = SC_NONE;
+	s->slot = s->cur_una = s->cur_nxt = SC_NONE;
 	return i;
+}
+
+/* The first that is alive of [i, end). */
+static uint32_t
+first_alive(const struct sc_tables *t, uint32_t i, uint32_t end)
+{
+	for (; i < end; i++)
+		if (t->session[i].state != SC_CONN_FREE)
+			return i;
+	return SC_NONE;
+}
+
+uint32_t
+sc_session_first(const struct sc_tables *t, uint32_t flow)
+{
+	uint32_t i = sc_session_of(t, flow, 0);
+
+	return first_alive(t, i, i + t->copies);
+}
+
+uint32_t
+sc_session_next(const struct sc_tables *t, uint32_t session)
+{
+	return first_alive(t, session + 1, sc_session_of(t, sc_session_flow(t, session) + 1, 0));
 }
 
 void
@@ -215,7 +250,6 @@ sc_session_give(struct sc_tables *t, uint32_t i)
 {
 	sc_wheel_cancel(&t->wheel, i);
 	t->session[i].state = SC_CONN_FREE;
-	freelist_give(&t->free_session, i);
 }
 
 uint32_t

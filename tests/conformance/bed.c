@@ -50,7 +50,6 @@ configure(struct bed *b)
 			.pool = pool,
 			.stats = &b->st,
 			.max_flows = 32,
-			.max_sessions = 32,
 			.max_tombs = 64,
 			.held_bytes = 4 << 20,
 			.copy_below = 512,

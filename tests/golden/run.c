@@ -81,7 +81,6 @@ start(struct run *r, const struct golden_case *c)
 			.nb_targets = 2,
 			.stats = &r->st,
 			.max_flows = 64,
-			.max_sessions = 64,
 			.max_tombs = 64,
 			.held_bytes = 1 << 20,
 			.copy_below = 512,

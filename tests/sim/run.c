@@ -61,7 +61,6 @@ engine_cfg(struct sim *s, struct sim_run *r, struct sc_replay_cfg *rc)
 			.pool = tx_pool,
 			.stats = &r->stats,
 			.max_flows = 128,
-			.max_sessions = 384,
 			.max_tombs = 128,
 			.held_bytes = HELD_BYTES,
 			.copy_below = 512,

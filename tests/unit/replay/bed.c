@@ -47,7 +47,6 @@ set_defaults(struct bed *b)
 			.pool = pool,
 			.stats = &b->st,
 			.max_flows = 32,
-			.max_sessions = 32,
 			.max_tombs = 64,
 			.held_bytes = 1 << 20,
 			.copy_below = 512,

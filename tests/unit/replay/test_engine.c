@@ -13,7 +13,7 @@ create_refused(void **state)
 	struct sc_replay_cfg cfg = b->cfg;
 	struct sc_err err;
 
-	cfg.max_sessions = 0;
+	cfg.copies = 0;
 	assert_null(sc_replay_create(&cfg, &err));
 	assert_true(strlen(err.text) > 10);
 	sc_replay_destroy(NULL);
@@ -28,7 +28,6 @@ size(void **state)
 	uint64_t before = sc_replay_size(&cfg);
 
 	cfg.max_flows *= 1000;
-	cfg.max_sessions *= 1000;
 	assert_true(sc_replay_size(&cfg) > before + 32 * 999 * 400);
 	cfg.held_bytes = 1ull << 40;
 	assert_int_equal(sc_replay_max_refs(&cfg), 1u << 20);

@@ -34,7 +34,7 @@ static void
 tune_small_file(struct bed *b)
 {
 	b->cfg.is_file = true;
-	b->cfg.max_flows = b->cfg.max_sessions = 8;
+	b->cfg.max_flows = 8;
 }
 
 /* A full table is worth a wait only when something in it ends without another frame. */
@@ -128,7 +128,6 @@ tune_scarce(struct bed *b)
 	b->cfg.clients = &b->clients;
 	b->cfg.is_file = true;
 	b->cfg.copies = FLOW_TUPLES;
-	b->cfg.max_sessions = 3 * FLOW_TUPLES;
 }
 
 static void
@@ -361,7 +360,6 @@ tune_many(struct bed *b)
 	assert_int_equal(sc_pool_parse("10.50.0.1,fd50::1", &b->clients, NULL), 0);
 	b->cfg.clients = &b->clients;
 	b->cfg.copies = 400;
-	b->cfg.max_sessions = 800;
 }
 
 /* More connections than frames fit: each of them gets its RST. */

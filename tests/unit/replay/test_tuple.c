@@ -126,7 +126,6 @@ tune_short_pool(struct bed *b)
 	b->cfg.worker = 5;
 	assert_int_equal(sc_pool_parse("10.50.0.1,fd50::1", &b->clients, NULL), 0);
 	b->cfg.clients = &b->clients;
-	b->cfg.max_sessions = 4200;
 	b->cfg.copies = 4200;
 }
 

@@ -19,7 +19,7 @@ setup(void **state)
 {
 	const struct sc_tables_cfg cfg = {
 			.max_flows = 1,
-			.max_sessions = 1,
+			.copies = 1,
 			.max_tombs = 1,
 			.max_held = 8,
 			.max_chunks = 100,

@@ -16,7 +16,7 @@ setup(void **state)
 {
 	const struct sc_tables_cfg cfg = {
 			.max_flows = FLOWS,
-			.max_sessions = FLOWS,
+			.copies = 3,
 			.max_tombs = TOMBS,
 			.max_held = 1,
 			.by_address = true,
@@ -195,8 +195,7 @@ tuples(void **state)
 	add_flow(0);
 	k.addr = key(0).client;
 	for (int i = 0; i < 3; i++) {
-		s[i] = sc_session_take(&t);
-		t.session[s[i]].flow = 0;
+		s[i] = sc_session_take(&t, 0, (uint32_t)i);
 		t.session[s[i]].port = (uint16_t)(2000 + i);
 		t.session[s[i]].target = 4;
 		assert_int_equal(sc_session_index(&t, s[i]), 0);

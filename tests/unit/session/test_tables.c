@@ -15,7 +15,7 @@ static struct sc_tables t;
 
 static const struct sc_tables_cfg small = {
 		.max_flows = 5,
-		.max_sessions = 4,
+		.copies = 2,
 		.max_tombs = 3,
 		.max_held = 6,
 		.max_chunks = 8,
@@ -38,9 +38,9 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	bool is_whole = t.free_flow.nb == small.max_flows && t.free_session.nb == small.max_sessions
-			&& t.free_held.nb == small.max_held && t.free_chunk.nb == small.max_chunks
-			&& t.nb_refs == 0 && rte_mempool_avail_count(pool) == 255;
+	bool is_whole = t.free_flow.nb == small.max_flows && t.free_held.nb == small.max_held
+			&& t.free_chunk.nb == small.max_chunks && t.nb_refs == 0
+			&& rte_mempool_avail_count(pool) == 255;
 
 	sc_tables_fini(&t);
 	return is_whole ? 0 : -1;
@@ -51,7 +51,7 @@ refused_configuration(void **state)
 {
 	static const size_t must[] = {
 			offsetof(struct sc_tables_cfg, max_flows),
-			offsetof(struct sc_tables_cfg, max_sessions),
+			offsetof(struct sc_tables_cfg, copies),
 			offsetof(struct sc_tables_cfg, max_tombs),
 			offsetof(struct sc_tables_cfg, max_held),
 	};
@@ -91,12 +91,25 @@ no_memory(void **state)
 	sc_tables_fini(&other);
 }
 
+/* A wheel node has no room for more. */
+static void
+too_many_sessions(void **state)
+{
+	struct sc_tables_cfg cfg = small;
+	struct sc_tables other;
+	struct sc_err err;
+
+	cfg.max_flows = 1u << 20;
+	cfg.copies = 1u << 11;
+	assert_int_equal(sc_tables_init(&other, &cfg, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "at most 2147483647"));
+}
+
 /* Without chunks and kept addresses there are none. */
 static void
 smallest(void **state)
 {
-	struct sc_tables_cfg cfg = {
-			.max_flows = 1, .max_sessions = 1, .max_tombs = 1, .max_held = 1};
+	struct sc_tables_cfg cfg = {.max_flows = 1, .copies = 1, .max_tombs = 1, .max_held = 1};
 	struct sc_tables other;
 	struct sc_err err;
 
@@ -117,7 +130,7 @@ flows(void **state)
 		assert_int_equal(t.flow[i].held_head, SC_NONE);
 		assert_int_equal(t.flow[i].held_tail, SC_NONE);
 		assert_int_equal(t.flow[i].ooo_head, SC_NONE);
-		assert_int_equal(t.flow[i].session, SC_NONE);
+		assert_int_equal(t.flow[i].wait_next, SC_NONE);
 		t.flow[i].accepted = 77;
 		t.flow[i].state = SC_FLOW_LIVE;
 		sc_sweep_touch(&t.sweep, i, 1000000);
@@ -138,20 +151,25 @@ sessions(void **state)
 {
 	uint32_t due[4];
 
+	assert_int_equal(t.nb_sessions, 10);
+	assert_int_equal(sc_session_first(&t, 0), SC_NONE);
 	for (uint32_t i = 0; i < 4; i++) {
-		assert_int_equal(sc_session_take(&t), i);
-		assert_int_equal(t.session[i].next_copy, SC_NONE);
+		assert_int_equal(sc_session_take(&t, i / 2, i % 2), i);
+		assert_int_equal(sc_session_flow(&t, i), i / 2);
 		assert_int_equal(t.session[i].cur_una, SC_NONE);
 		assert_int_equal(t.session[i].cur_nxt, SC_NONE);
 		assert_int_equal(t.session[i].slot, SC_NONE);
 		t.session[i].state = SC_CONN_OPEN;
 		sc_wheel_arm(&t.wheel, i, 1000000 + 1000);
 	}
-	assert_int_equal(sc_session_take(&t), SC_NONE);
+	assert_int_equal(sc_session_first(&t, 1), 2);
+	assert_int_equal(sc_session_next(&t, 2), 3);
+	assert_int_equal(sc_session_next(&t, 3), SC_NONE);
 	sc_session_give(&t, 2);
+	assert_int_equal(sc_session_first(&t, 1), 3);
 	assert_int_equal(t.session[2].state, SC_CONN_FREE);
 	assert_false(sc_wheel_is_armed(&t.wheel, 2));
-	assert_int_equal(sc_session_take(&t), 2);
+	assert_int_equal(sc_session_take(&t, 1, 0), 2);
 	assert_false(sc_wheel_is_armed(&t.wheel, 2));
 	assert_true(sc_wheel_validate(&t.wheel));
 	assert_int_equal(sc_wheel_expire(&t.wheel, 1000000 + 5000, due, 4), 3);
@@ -274,6 +292,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(refused_configuration),
 			cmocka_unit_test(no_memory),
+			cmocka_unit_test(too_many_sessions),
 			cmocka_unit_test(smallest),
 			cmocka_unit_test_setup_teardown(flows, setup, teardown),
 			cmocka_unit_test_setup_teardown(sessions, setup, teardown),

@@ -229,7 +229,6 @@ start_workers(struct bed *b)
 						.clients = &b->cfg.clients,
 						.pool = b->pool,
 						.max_flows = 64,
-						.max_sessions = 64,
 						.max_tombs = 64,
 						.held_bytes = 1 << 20,
 						.copy_below = 512,
