@@ -7,7 +7,7 @@ import signal
 import time
 from collections import Counter, defaultdict
 
-from kit.bench import Bench, finish
+from kit.bench import Bench, finish, gates, named, outcomes
 from kit.craft import Capture, Connection, http_connection
 from kit.net import run, wait_until
 from kit.recorded import record
@@ -56,24 +56,9 @@ def keepalive_requests(folder, shared):
                 f'connections, {reopened} reopened; gate {gates(report)}')
 
 
-def gates(report):
-    return ' '.join(f'{k} {v}' for k, v in report['turns']['gate'].items() if v)
-
-
-
 # ---- restarts ----
 
 SLOW = {'slow': 12, 'short': 60}
-
-
-def named(report):
-    """Client bytes that the report says did not arrive, whatever the reason."""
-    b = report['client_bytes']
-    return sum(sum(b[w].values()) for w in ('refused', 'skipped', 'abandoned')) + b['unconfirmed']
-
-
-def outcomes(report):
-    return ', '.join(f'{k} {v}' for k, v in sorted(report['sessions']['ended'].items()))
 
 
 def lost_by_connection(expected, found):
@@ -247,7 +232,7 @@ def orderly_close(folder, shared):
 def super_frames(folder, shared, mtu_words):
     """Frames of 30,000 bytes in the capture, 1,400 on the way to the target."""
     with Bench(folder) as bench:
-        for role, dev in (('target', 't1'), ('box', 't0')):
+        for role, dev in (('target', 't1'), ('wire', 'w1'), ('wire', 'w0'), ('box', 't0')):
             bench.net.ip(role, 'link', 'set', dev, 'mtu', '1400')
         bench.actor('rest')
         path, expected = uploads(bench, folder, 8, 300_000, segment=30_000)

@@ -36,7 +36,7 @@ class Bench:
         self.plan, self.net = Plan(), Net()
         self.server = self.box = self.status = None
         try:
-            wire_target_side(self.net, self.plan)
+            wire_target_side(self.net, self.plan, Wire.ROLE)
             self.net.route('target', route or self.plan.client_net, self.plan.box)
             self.wire = Wire(self.net)
         except BaseException:
@@ -111,3 +111,17 @@ def run_bytes(argv, data):
 def finish(faults):
     if faults:
         raise Failed('\n'.join(faults))
+
+
+def named(report):
+    """Client bytes that the report says did not arrive, whatever the reason."""
+    b = report['client_bytes']
+    return sum(sum(b[w].values()) for w in ('refused', 'skipped', 'abandoned')) + b['unconfirmed']
+
+
+def outcomes(report):
+    return ', '.join(f'{k} {v}' for k, v in sorted(report['sessions']['ended'].items()))
+
+
+def gates(report):
+    return ' '.join(f'{k} {v}' for k, v in report['turns']['gate'].items() if v)

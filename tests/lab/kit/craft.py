@@ -6,11 +6,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from app.pcap import ACK, FIN, PSH, RST, SYN, Capture, frame  # noqa: E402
+from app.pcap import ACK, FIN, PSH, RST, START, SYN, Capture, frame  # noqa: E402
 
 from .web import Request  # noqa: E402
 
-__all__ = ['Capture', 'Connection', 'http_connection']
+__all__ = ['START', 'Capture', 'Connection', 'http_connection']
 
 MSS, SCALE = 1460, 7
 
@@ -85,13 +85,13 @@ def http_connection(made, requests, answers, think=0.0, close=None):
     A connection `made` of HTTP requests: (method and URI, further head lines) each, and the raw answer
     of the server for each. `close`: None, 'client' or 'server'. What a server has to log for it.
     """
-    rows = []
+    rows, name = [], f'{made.client[0]}:{made.client[1]}@{made.at}'
     made.open()
     for nb, ((method, uri, lines), answer) in enumerate(zip(requests, answers)):
         question = '\r\n'.join([f'{method} {uri} HTTP/1.1', 'Host: lab', *lines, '', '']).encode()
         made.turn(question, answer)
         made.at += think
-        rows.append(Request(f'{made.client[0]}:{made.client[1]}@{made.at}', str(nb + 1),
+        rows.append(Request(name, str(nb + 1),
                             made.client[0], str(made.client[1]), method, uri, '-',
                             answer.split(b' ', 2)[1].decode(), 'OK', str(len(answer)), '0',
                             str(len(question))))

@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What nftables loses and counts at the target's device: the lab's unreliable wire."""
+"""The lab's unreliable wire: between box and target, nftables loses and counts packets."""
 import json
 
 from .result import Failed, check_equal
 
-DATA = 'ip length > 60 tcp dport {port} @th,100,4 != 0'
-
 
 class Wire:
     """
-    Rules at the target's device t1. `to` rules see what comes to the target, `back` rules what
-    leaves it, as a wire would: neither host's TCP is told. Each rule has a name, to be counted by.
+    A namespace that forwards frames between its devices w0 (box) and w1 (target). `to` rules see what
+    goes to the target, `back` rules what it answers. The sender learns nothing of a loss here; a packet
+    that nftables drops in the sender's own namespace is an error that its TCP acts on.
     """
 
-    def __init__(self, net, dev='t1'):
-        self.net, self.dev = net, dev
+    ROLE = 'wire'
+    HOOKS = {'to': ('w0', 'w1'), 'back': ('w1', 'w0')}
+
+    def __init__(self, net):
+        self.net = net
         self.rules = {'to': [], 'back': []}
         self.count('to', 'rst', 'tcp flags & rst == rst')
         self.count('to', 'fin', 'tcp flags & (fin | rst) == fin')
         self.count('to', 'syn', 'tcp flags & (syn | ack) == syn')
+        self.up()
 
     def count(self, way, name, match):
         self.rules[way].append(f'{match} counter comment "{name}"')
@@ -33,18 +36,19 @@ class Wire:
         self.lose(way, name, f'{match} numgen inc mod 1000000000 {{ {which} }}')
 
     def up(self):
-        hooks = {'to': 'ingress', 'back': 'egress'}
-        text = 'table netdev lab {\n'
-        for way, rules in self.rules.items():
-            text += f'chain {way} {{ type filter hook {hooks[way]} device {self.dev} priority 0;\n'
-            text += ''.join(f'{r}\n' for r in sorted(rules, key=lambda r: ' drop ' in r)) + '}\n'
-        self.net.run('target', ['sh', '-c', 'nft -f - <<"EOF"\n' + text + '}\nEOF'])
-        return self
+        """Forward by the rules that there are; the counters begin anew."""
+        text = 'table netdev lab\nflush ruleset\ntable netdev lab {\n'
+        for way, (dev, out) in self.HOOKS.items():
+            text += f'chain {way} {{ type filter hook ingress device {dev} priority 0;\n'
+            rules = sorted(self.rules[way], key=lambda r: ' drop ' in r)
+            text += '\n'.join(rules) + f'\nfwd to "{out}"\n}}\n'
+        self.net.run(self.ROLE, ['sh', '-c', 'nft -f - <<"EOF"\n' + text + '}\nEOF'])
 
     def counts(self):
         """Packets by rule."""
         out = {}
-        for item in json.loads(self.net.run('target', ['nft', '-j', 'list', 'ruleset']))['nftables']:
+        listed = json.loads(self.net.run(self.ROLE, ['nft', '-j', 'list', 'ruleset']))
+        for item in listed['nftables']:
             rule = item.get('rule', {})
             for part in rule.get('expr', []):
                 if 'counter' in part:

@@ -48,9 +48,17 @@ def wire_client_side(net, plan, offloads=tuple(NO_OFFLOADS)):
     net.line_rate('production', 's0')
 
 
-def wire_target_side(net, plan):
+def wire_target_side(net, plan, between=None):
+    """Target and box; `between` them a namespace with the devices w0 and w1, if one is named."""
     net.add('target', 'box')
-    net.wire('box', 't0', 'target', 't1')
+    if between:
+        net.add(between)
+        net.wire('box', 't0', between, 'w0')
+        net.wire(between, 'w1', 'target', 't1')
+        net.bare(between, 'w0')
+        net.bare(between, 'w1')
+    else:
+        net.wire('box', 't0', 'target', 't1')
     net.bare('box', 't0')
     net.address('target', 't1', f'{plan.target}/{plan.bits}')
 
