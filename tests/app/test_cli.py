@@ -3,12 +3,14 @@
 
 SPANCOPY=... SPANCOPYCTL=... python3 test_cli.py [CLASS]; meson test --suite app does it.
 """
+import atexit
 import json
 import os
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -40,6 +42,31 @@ CONTRACT_MAPS = [('flows', 'refused'), ('flows', 'ended'), ('sessions', 'ended')
                  ('frames', 'test', 'guard_refused')]
 
 
+REACHED = set()
+
+
+def figures(value, path=''):
+    """The figures of a report that are not 0, as lines: report GROUP.KEY."""
+    for key, below in value.items():
+        if isinstance(below, dict):
+            yield from figures(below, f'{path}{key}.')
+        elif type(below) is int and below > 0:
+            yield f'report {path}{key}'
+
+
+def leave_reached():
+    """For scripts/lib/reached.py, as tests/support/reached.c does."""
+    folder = os.environ.get('SC_REACHED_DIR')
+    if folder and REACHED:
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, '-'.join(['app', *sys.argv[1:]]).lower())
+        with open(path, 'w', encoding='utf-8') as file:
+            file.writelines(line + '\n' for line in sorted(REACHED))
+
+
+atexit.register(leave_reached)
+
+
 class Case(unittest.TestCase):
     """A directory of its own, and ways to run the programs in it."""
 
@@ -68,7 +95,9 @@ class Case(unittest.TestCase):
 
     def read_report(self):
         with open(self.path('report.json'), encoding='utf-8') as file:
-            return json.load(file)
+            report = json.load(file)
+        REACHED.update(figures(report))
+        return report
 
     def check_contract(self, report):
         for group, keys in CONTRACT.items():

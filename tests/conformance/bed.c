@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* bed: one engine in virtual time. Port 80 of production is replayed to port 8080 of the target. */
 #include <frame.h>
+#include <reached.h>
 #include <stdlib.h>
 #include <string.h>
 #include <test_eal.h>
@@ -109,6 +110,7 @@ bed_check(struct bed *b)
 	struct sc_ledger_result res;
 	struct sc_err what;
 
+	test_reached(&b->st);
 	if (!sc_ledger_check_one(&b->st, &res))
 		verdict_fail(b->v, b->script, b->line, "the ledger says of %s: %llu is not %llu",
 				res.fault[0].equation, (unsigned long long)res.fault[0].left,

@@ -2,6 +2,7 @@
 /* One engine between a capture and the scripted target, in ticks of virtual time. */
 #include <frame.h>
 #include <pcapfile.h>
+#include <reached.h>
 #include <stdlib.h>
 #include <string.h>
 #include <test_eal.h>
@@ -160,6 +161,7 @@ transmit(struct run *r)
 	struct rte_mbuf *m[BURST_MAX];
 	uint16_t n;
 
+	test_reached(&r->st);
 	while ((n = sc_replay_tx(r->e, m, r->burst)) > 0) {
 		r->st.c[SC_C_TX_TAKEN] += n;
 		for (uint16_t i = 0; i < n; i++) {

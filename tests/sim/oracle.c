@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "oracle.h"
 
+#include <reached.h>
+
 static void
 ledger(struct sim *s)
 {
 	struct sc_ledger_result res;
 
+	test_reached(&s->run->stats);
 	if (sc_ledger_check_one(&s->run->stats, &res))
 		return;
 	sim_fail(s, "the ledger does not balance: %s (%lu, %lu)", res.fault[0].equation,

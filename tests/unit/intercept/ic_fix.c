@@ -2,6 +2,7 @@
 #include "ic_fix.h"
 
 #include <arpa/inet.h>
+#include <reached.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,7 @@ fix_check(const struct fix *f)
 {
 	const struct sc_stats *s = &f->stats.live;
 
+	test_reached(s);
 	assert_int_equal(s->c[SC_C_RESP_POLLED],
 			s->c[SC_C_RESP_NEIGHBOUR] + s->c[SC_C_RESP_RECORDS]
 					+ sc_stats_map_sum(s, SC_M_RESP_REFUSED));

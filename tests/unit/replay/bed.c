@@ -2,6 +2,7 @@
 #include "bed.h"
 
 #include <arpa/inet.h>
+#include <reached.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,7 @@ bed_check(struct bed *b)
 	struct sc_ledger_result res;
 	struct sc_err what;
 
+	test_reached(&b->st);
 	if (!sc_ledger_check_one(&b->st, &res))
 		fail_msg("%s: %llu is not %llu", res.fault[0].equation,
 				(unsigned long long)res.fault[0].left,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bed.h"
 
+#include <reached.h>
 #include <stdio.h>
 #include <string.h>
 #include <test_eal.h>
@@ -351,6 +352,7 @@ bed_check(struct bed *b)
 
 	memset(&sum, 0, sizeof(sum));
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(b->cell); i++) {
+		test_reached(&b->cell[i].live);
 		sc_ledger_check_one(&b->cell[i].live, &res);
 		fail_on(&res, i == BED_WORKERS ? "intercept" : "worker");
 		sc_stats_add(&sum, &b->cell[i].live);
