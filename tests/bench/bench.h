@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench: the real worker and the real intercept between ring ports, fed with generated frames and
+ * answered by a reflector that stands for the target. One process measures one workload; what it
+ * measured goes to standard output as JSON, and scripts/bench makes a table of it.
+ *
+ * Feed, worker, intercept and reflector take turns on one lcore, groups of bursts at a time, each
+ * timed apart. Time for the worker is virtual: it goes on by a fixed step a round, so that a run
+ * does the same work however busy the machine is.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdio.h>
+
+#include <rte_cycles.h>
+#include <rte_ip.h>
+
+#include <sc_worker.h>
+
+#define BURST 32 /* frames of a round: what the worker takes from a mirror queue at once */
+#define ROUNDS 8 /* of a group */
+#define GROUP (BURST * ROUNDS)
+#define MSS 1448
+#define PORTS 16      /* client ports of an address */
+#define LIFE_SHIFT 24 /* a connection's sequence numbers, before its tuple's next one begins */
+#define PAUSE_CYCLES 300000 /* a round above it was interrupted: the machine is shared */
+
+/* ---- traffic: what is the same for feed and reflector ---- */
+
+struct traffic {
+	const char *name;
+	uint32_t req, ans;   /* bytes of a turn */
+	uint32_t turns;      /* of a short flow; 0: sessions live on */
+	bool has_production; /* its half is mirrored, too */
+	bool is_acks;        /* only bare ACKs of production */
+	uint32_t turn_ms;    /* between two turns of a session that lives on */
+};
+
+/* A connection of the generated traffic: tuple number, and how often the tuple was used before. */
+struct conn {
+	uint32_t tuple, life;
+};
+
+struct ends {
+	rte_be32_t addr;
+	uint16_t port;
+};
+
+/* Production, target and clients; 16-bit words chosen so that a flow and its replay fold alike. */
+#define PRODUCTION RTE_IPV4(172, 16, 0, 10)
+#define PRODUCTION_PORT 80
+#define TARGET RTE_IPV4(192, 168, 99, 2)
+#define TARGET_PORT 4064
+#define CLIENTS RTE_IPV4(10, 0, 1, 0)
+#define RULE "172.16.0.10:80-192.168.99.2:4064"
+
+static inline uint32_t
+mix(uint32_t x)
+{
+	x = (x ^ x >> 16) * 0x7feb352du;
+	x = (x ^ x >> 15) * 0x846ca68bu;
+	return x ^ x >> 16;
+}
+
+static inline uint32_t
+client_isn(struct conn c)
+{
+	return mix(c.tuple + 1) + (c.life << LIFE_SHIFT);
+}
+
+static inline uint32_t
+production_isn(struct conn c)
+{
+	return mix(c.tuple ^ 0x5a5a5a5a) + (c.life << LIFE_SHIFT);
+}
+
+static inline uint32_t
+target_isn(struct conn c)
+{
+	return mix(c.tuple ^ 0x33cc33cc) + (c.life << LIFE_SHIFT);
+}
+
+/* ---- frames ---- */
+
+#define HDR_LEN (14 + 20 + 32)
+#define SYN_HDR_LEN (14 + 20 + 40)
+
+struct frame {
+	rte_be32_t src, dst;
+	uint16_t sport, dport;
+	uint32_t seq, ack, tsval, tsecr;
+	uint16_t len; /* payload */
+	uint8_t flags;
+};
+
+/* Write a frame into an empty mbuf; its checksums are right, and the mbuf says so. */
+void frame_put(struct rte_mbuf *m, const struct frame *f);
+/* Read one that spancopy built: IPv4, no VLAN. */
+void frame_get(const struct rte_mbuf *m, struct frame *f);
+
+/* ---- the box ---- */
+
+struct bench_box {
+	struct sc_config cfg;
+	struct sc_clock clock; /* stands still: time is base_us */
+	struct sc_steer steer;
+	struct sc_targets targets;
+	struct sc_box box;
+	struct rte_mempool *feed_pool, *tx_pool, *target_pool;
+	struct rte_ring *mirror, *rx, *tx[2];
+	struct sc_stats_cell cell[2]; /* worker, intercept lcore */
+	struct sc_intercept *ic;
+	struct sc_ilcore *il;
+	struct sc_worker *w;
+	struct sc_replay_cfg replay;
+};
+
+/* Everything but the worker. 0 or -1 with a sentence on standard error. */
+int box_start(struct bench_box *b, uint32_t max_flows);
+int box_start_worker(struct bench_box *b);
+/* Stop and free. False, said on standard error: the ledger does not balance, or memory is missing. */
+bool box_stop(struct bench_box *b);
+/* Is every equation of the ledger true? Says on standard error what is not. */
+bool box_check(struct bench_box *b);
+
+/* ---- feed ---- */
+
+struct step {
+	bool is_production;
+	uint8_t flags;
+	int32_t at; /* in the client's bytes: where the segment begins, or what is acknowledged */
+	int32_t peer_at; /* the same in production's bytes */
+	uint32_t len;
+};
+
+#define STEPS_MAX 256
+
+struct script {
+	unsigned int nb;
+	struct step step[STEPS_MAX];
+};
+
+/* Positions [first, last) of an endless list of turns or flows; step k of a position comes k * lag later. */
+struct feed {
+	const struct traffic *t;
+	const struct script *script;
+	const uint32_t *order; /* of sessions; NULL: short flows, one after the other */
+	uint32_t nb;           /* sessions, or tuples of short flows */
+	uint32_t first_tuple;
+	uint64_t first, last, lag;
+	uint64_t at; /* next position to begin with */
+	unsigned int step;
+	uint64_t frames, client_bytes;
+	struct rte_mempool *pool;
+	uint16_t nb_left; /* of frames that were made and found no room */
+};
+
+void script_open(struct script *s, const struct traffic *t);
+void script_turn(struct script *s, const struct traffic *t);
+void script_flow(struct script *s, const struct traffic *t);
+void script_acks(struct script *s);
+/* Make up to n frames. Returns how many; 0: the list is over. */
+uint16_t feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
+void ends_of(uint32_t tuple, struct ends *e);
+uint32_t tuple_of(const struct ends *e);
+
+/* ---- reflector ---- */
+
+struct reflector {
+	const struct traffic *t;
+	struct rte_mempool *pool;
+	uint64_t frames, bytes, answers, answer_bytes, syns, fins, resets;
+	uint64_t strange; /* frames that this traffic does not bring */
+};
+
+/* Answer one frame. At most `max` frames into out; returns their number. The frame stays the caller's. */
+uint16_t reflect(struct reflector *r, const struct rte_mbuf *m, struct rte_mbuf **out, uint16_t max,
+		uint64_t now_us);
+
+/* ---- the loop ---- */
+
+struct spent {
+	uint64_t worker, intercept, feed, reflector; /* cycles */
+	uint64_t rounds, disturbed;
+};
+
+struct loop {
+	struct bench_box *b;
+	struct feed feed;
+	struct reflector reflector;
+	struct spent spent;
+	uint64_t step_ns, time_ns; /* a round, and all rounds so far */
+	uint64_t start_us;
+};
+
+/* Feed everything, poll until nothing moves any more. */
+void loop_run(struct loop *l);
+
+/* The forwarder that only swaps addresses: cycles a frame, same ports, feed and sink. */
+double floor_run(struct loop *l);
+
+#endif

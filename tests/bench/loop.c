@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* loop: feed, worker, reflector and intercept in turn, each timed around whole bursts. */
+#include <rte_ethdev.h>
+
+#include "bench.h"
+
+#define ANSWER_MAX 64 /* frames in answer to one */
+#define QUIET_ROUNDS 4
+
+static void
+count(struct spent *s, uint64_t *sum, uint64_t cycles)
+{
+	if (cycles > PAUSE_CYCLES) {
+		s->disturbed++;
+		return;
+	}
+	*sum += cycles;
+}
+
+static uint16_t
+feed_group(struct loop *l)
+{
+	struct rte_mbuf *m[GROUP];
+	uint64_t start = rte_rdtsc();
+	uint16_t n = feed_make(&l->feed, m, GROUP, l->b->clock.base_us);
+
+	if (rte_ring_enqueue_bulk(l->b->mirror, (void **)m, n, NULL) != n)
+		rte_panic("the mirror's ring is full\n");
+	count(&l->spent, &l->spent.feed, rte_rdtsc() - start);
+	return n;
+}
+
+static uint32_t
+worker_group(struct loop *l)
+{
+	uint32_t done = 0;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t start = rte_rdtsc(), cycles;
+		uint32_t work = sc_worker_poll(l->b->w);
+
+		cycles = rte_rdtsc() - start;
+		if (work > 0) {
+			count(&l->spent, &l->spent.worker, cycles);
+			l->spent.rounds++;
+		}
+		done += work;
+		l->time_ns += l->step_ns;
+		l->b->clock.base_us = l->start_us + l->time_ns / 1000;
+	}
+	return done;
+}
+
+/* The target takes what was sent, and answers as long as its ring has room. */
+static uint32_t
+reflect_group(struct loop *l)
+{
+	struct rte_mbuf *in[BURST], *out[ANSWER_MAX];
+	uint64_t start = rte_rdtsc();
+	uint32_t done = 0;
+	unsigned int n;
+
+	while (rte_ring_free_count(l->b->rx) >= BURST * ANSWER_MAX
+			&& (n = rte_ring_dequeue_burst(l->b->tx[0], (void **)in, BURST, NULL))
+					> 0) {
+		for (unsigned int i = 0; i < n; i++) {
+			uint16_t k = reflect(
+					&l->reflector, in[i], out, ANSWER_MAX, l->b->clock.base_us);
+
+			rte_ring_enqueue_bulk(l->b->rx, (void **)out, k, NULL);
+		}
+		rte_pktmbuf_free_bulk(in, n);
+		done += n;
+	}
+	count(&l->spent, &l->spent.reflector, rte_rdtsc() - start);
+	return done;
+}
+
+static uint32_t
+intercept_group(struct loop *l)
+{
+	struct rte_ring *records = l->b->box.records[0][0];
+	uint32_t done = 0;
+
+	while (rte_ring_count(l->b->rx) > 0 && rte_ring_free_count(records) >= 64) {
+		uint64_t start = rte_rdtsc();
+
+		done += sc_ilcore_poll(l->b->il);
+		count(&l->spent, &l->spent.intercept, rte_rdtsc() - start);
+	}
+	return done;
+}
+
+void
+loop_run(struct loop *l)
+{
+	unsigned int quiet = 0;
+
+	while (quiet < QUIET_ROUNDS) {
+		uint32_t done = 0;
+
+		if (rte_ring_count(l->b->mirror) == 0
+				&& rte_ring_count(l->b->box.records[0][0]) <= GROUP)
+			done += feed_group(l);
+		done += worker_group(l);
+		done += reflect_group(l);
+		done += intercept_group(l);
+		quiet = done > 0 ? 0 : quiet + 1;
+	}
+}
+
+/* ---- the floor ---- */
+
+static void
+swap_addresses(struct rte_mbuf *m)
+{
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	struct rte_ether_addr addr = eth->dst_addr;
+
+	eth->dst_addr = eth->src_addr;
+	eth->src_addr = addr;
+	m->ol_flags = 0;
+}
+
+static uint16_t
+forward(struct loop *l)
+{
+	struct rte_mbuf *m[BURST];
+	uint16_t n = rte_eth_rx_burst(l->b->box.mirror[0].id, 0, m, BURST);
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (i + 1 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+		swap_addresses(m[i]);
+	}
+	return rte_eth_tx_burst(l->b->box.test.id, 0, m, n);
+}
+
+double
+floor_run(struct loop *l)
+{
+	struct rte_mbuf *m[BURST];
+	uint64_t frames = 0, cycles = 0;
+	uint16_t n;
+
+	while ((n = feed_group(l)) > 0) {
+		for (unsigned int i = 0; i < ROUNDS; i++) {
+			uint64_t start = rte_rdtsc(), spent;
+			uint16_t sent = forward(l);
+
+			spent = rte_rdtsc() - start;
+			if (spent > PAUSE_CYCLES)
+				continue;
+			frames += sent;
+			cycles += spent;
+		}
+		while ((n = rte_ring_dequeue_burst(l->b->tx[0], (void **)m, BURST, NULL)) > 0)
+			rte_pktmbuf_free_bulk(m, n);
+	}
+	return frames == 0 ? 0 : (double)cycles / (double)frames;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bench --workload NAME --sessions N [--runs N] [--turns N]: measures one workload, prints JSON. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_version.h>
+
+#include "bench.h"
+
+#define POOLS_MIB 192
+#define STEP_NS 10000 /* of time between two rounds: 3.2 M frames/s */
+#define LAG 2048      /* turns that begin between two frames of a flow */
+#define CHURN 65536   /* flows beside the sessions that live on */
+#define TUPLES 262144 /* of short flows */
+#define WARM_TURNS 65536u
+
+/*
+ * 20 ms between two turns: the next request acknowledges the answer. 1 s: an ACK of ours does, when
+ * its 40 ms are over.
+ */
+static const struct traffic traffics[] = {
+		{.name = "keepalive", .req = 200, .ans = 1000, .turn_ms = 20},
+		{.name = "keepalive-both",
+				.req = 200,
+				.ans = 1000,
+				.turn_ms = 20,
+				.has_production = true},
+		{.name = "keepalive-slow", .req = 200, .ans = 1000, .turn_ms = 1000},
+		{.name = "acks",
+				.req = 200,
+				.ans = 1000,
+				.turn_ms = 20,
+				.has_production = true,
+				.is_acks = true},
+		{.name = "short", .req = 200, .ans = 1000, .turns = 1, .has_production = true},
+		{.name = "short-client", .req = 200, .ans = 1000, .turns = 1},
+		{.name = "upload",
+				.req = 65536,
+				.ans = 200,
+				.turn_ms = 1000,
+				.has_production = true},
+		{.name = "download",
+				.req = 200,
+				.ans = 65536,
+				.turn_ms = 1000,
+				.has_production = true},
+};
+
+struct options {
+	const struct traffic *t;
+	uint32_t sessions, runs;
+	uint64_t turns; /* of a run */
+};
+
+/* What one run counted. */
+struct run {
+	struct spent spent;
+	uint64_t mirror, sent, responses, turns, flows, bytes;
+};
+
+static struct bench_box box;
+
+/* ---- set-up ---- */
+
+static uint64_t
+meminfo(const char *file, const char *word)
+{
+	unsigned long long value = 0;
+	char line[128];
+	FILE *f = fopen(file, "r");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, word, strlen(word)) == 0)
+			sscanf(line + strlen(word), ": %llu", &value);
+	if (f != NULL)
+		fclose(f);
+	return value;
+}
+
+static bool
+start_eal(bool *is_huge)
+{
+	char prefix[32], mib[16], lcores[32];
+	char *argv[16] = {"bench", "--no-pci", "--no-telemetry", "--log-level=*:error",
+			"--file-prefix", prefix, "-m", mib, lcores};
+	int argc = 9;
+
+	*is_huge = meminfo("/proc/meminfo", "HugePages_Free") * 2 >= POOLS_MIB
+			&& meminfo("/proc/meminfo", "Hugepagesize") == 2048;
+	snprintf(prefix, sizeof(prefix), "bench%d", (int)getpid());
+	snprintf(mib, sizeof(mib), "%d", POOLS_MIB);
+	snprintf(lcores, sizeof(lcores), "--lcores=0@%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	if (*is_huge) {
+		argv[argc++] = "--in-memory";
+	} else {
+		argv[argc++] = "--no-huge";
+		argv[argc++] = "--no-shconf";
+	}
+	return rte_eal_init(argc, argv) >= 0 && sc_mbuf_init() == 0;
+}
+
+static uint32_t *
+shuffled(uint32_t n)
+{
+	uint32_t *order = malloc(n * sizeof(*order));
+	struct sc_rng rng;
+
+	if (order == NULL)
+		return NULL;
+	sc_rng_seed(&rng, 1);
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = i;
+	for (uint32_t i = n - 1; i > 0; i--) {
+		uint32_t k = sc_rng_below(&rng, i + 1), other = order[k];
+
+		order[k] = order[i];
+		order[i] = other;
+	}
+	return order;
+}
+
+/* ---- phases ---- */
+
+static void
+run_script(struct loop *l, const struct script *s, uint64_t first, uint64_t last)
+{
+	l->feed.script = s;
+	l->feed.at = l->feed.first = first;
+	l->feed.last = last;
+	l->feed.step = 0;
+	loop_run(l);
+}
+
+/* Sessions that live on: opened one alone, which proves the way back, then all the others. */
+static void
+open_sessions(struct loop *l, uint32_t n)
+{
+	static struct script s;
+
+	script_open(&s, l->feed.t);
+	run_script(l, &s, 0, 1);
+	run_script(l, &s, 1, n);
+}
+
+static uint64_t
+counter(enum sc_counter c)
+{
+	return box.cell[0].live.c[c] + box.cell[1].live.c[c];
+}
+
+static void
+look(struct run *r, const struct loop *l)
+{
+	r->spent = l->spent;
+	r->mirror = counter(SC_C_MIRROR_POLLED);
+	r->sent = counter(SC_C_TX_TAKEN);
+	r->responses = counter(SC_C_RESP_POLLED);
+	r->turns = counter(SC_C_TURNS_SEEN);
+	r->flows = sc_stats_map_sum(&box.cell[0].live, SC_M_FLOW_ENDED);
+	r->bytes = counter(SC_C_MIRROR_BYTES);
+}
+
+static void
+print_run(const struct run *a, const struct run *b, double floor)
+{
+	printf("{\"worker\":%llu,\"intercept\":%llu,\"feed\":%llu,\"reflector\":%llu,"
+	       "\"rounds\":%llu,\"disturbed\":%llu,\"mirror\":%llu,\"sent\":%llu,"
+	       "\"responses\":%llu,\"turns\":%llu,\"flows\":%llu,\"bytes\":%llu,\"floor\":%.2f}",
+			(unsigned long long)(b->spent.worker - a->spent.worker),
+			(unsigned long long)(b->spent.intercept - a->spent.intercept),
+			(unsigned long long)(b->spent.feed - a->spent.feed),
+			(unsigned long long)(b->spent.reflector - a->spent.reflector),
+			(unsigned long long)(b->spent.rounds - a->spent.rounds),
+			(unsigned long long)(b->spent.disturbed - a->spent.disturbed),
+			(unsigned long long)(b->mirror - a->mirror),
+			(unsigned long long)(b->sent - a->sent),
+			(unsigned long long)(b->responses - a->responses),
+			(unsigned long long)(b->turns - a->turns),
+			(unsigned long long)(b->flows - a->flows),
+			(unsigned long long)(b->bytes - a->bytes), floor);
+}
+
+/* As many frames as a run feeds, through the forwarder. */
+static double
+measure_floor(const struct loop *l, const struct script *s, uint64_t turns)
+{
+	struct loop copy = *l;
+
+	copy.feed.script = s;
+	copy.feed.at = copy.feed.first = 0;
+	copy.feed.last = turns;
+	copy.feed.step = 0;
+	return floor_run(&copy);
+}
+
+static void
+run_all(struct loop *l, const struct options *o)
+{
+	static struct script s;
+	uint64_t at = 0, warm = SC_MAX(o->sessions, WARM_TURNS);
+
+	if (o->t->turns > 0) {
+		l->feed.order = NULL;
+		l->feed.first_tuple = o->sessions;
+		l->feed.nb = TUPLES;
+		script_flow(&s, o->t);
+	} else if (o->t->is_acks) {
+		script_acks(&s);
+	} else {
+		script_turn(&s, o->t);
+	}
+	if (o->t->turn_ms > 0) {
+		uint64_t rounds = (uint64_t)o->sessions * s.nb / BURST;
+
+		l->step_ns = o->t->turn_ms * 1000000ull / SC_MAX(rounds, (uint64_t)1);
+	}
+	run_script(l, &s, at, at + warm);
+	at += warm;
+	printf("\"runs\":[");
+	for (uint32_t i = 0; i < o->runs; i++) {
+		struct run before, after;
+
+		look(&before, l);
+		run_script(l, &s, at, at + o->turns);
+		at += o->turns;
+		look(&after, l);
+		printf("%s\n", i == 0 ? "" : ",");
+		print_run(&before, &after, measure_floor(l, &s, SC_MIN(o->turns, 100000ull)));
+	}
+	printf("],\n");
+}
+
+/* Was everything replayed that was fed? */
+static bool
+is_complete(const struct loop *l, const struct options *o)
+{
+	const struct sc_stats *st = &box.cell[0].live;
+	uint64_t flows = sc_stats_map_sum(st, SC_M_FLOW_ENDED);
+	struct {
+		const char *what;
+		uint64_t found, right;
+	} want[] = {
+			{"frames refused", sc_stats_map_sum(st, SC_M_FRAME_REFUSED), 0},
+			{"flows refused", sc_stats_map_sum(st, SC_M_FLOW_REFUSED), 0},
+			{"responses refused",
+					sc_stats_map_sum(&box.cell[1].live, SC_M_RESP_REFUSED), 0},
+			{"strange frames at the target", l->reflector.strange, 0},
+			{"frames polled", st->c[SC_C_MIRROR_POLLED], l->feed.frames},
+			{"bytes delivered", st->c[SC_C_BYTES_DELIVERED], l->feed.client_bytes},
+			{"bytes at the target", l->reflector.bytes, l->feed.client_bytes},
+			{"bytes sent again", st->c[SC_C_TX_PAYLOAD_AGAIN], 0},
+			{"flows that ended otherwise",
+					flows - st->m[SC_M_FLOW_ENDED][SC_R_COMPLETE], 0},
+			{"live sessions", st->c[SC_C_SESSIONS_LIVE_NOW], o->sessions},
+	};
+	bool ok = true;
+
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(want); i++) {
+		if (want[i].found == want[i].right)
+			continue;
+		fprintf(stderr, "bench: %s: %llu, and not %llu\n", want[i].what,
+				(unsigned long long)want[i].found,
+				(unsigned long long)want[i].right);
+		ok = false;
+	}
+	return ok;
+}
+
+static bool
+measure(const struct options *o)
+{
+	struct loop l = {.b = &box, .step_ns = STEP_NS};
+	uint64_t rss_kib, grown;
+	bool ok;
+
+	if (box_start(&box, o->sessions + (o->t->turns > 0 ? CHURN : 0)) < 0)
+		return false;
+	l.start_us = box.clock.base_us;
+	l.feed = (struct feed){.t = o->t,
+			.order = shuffled(o->sessions),
+			.nb = o->sessions,
+			.lag = LAG,
+			.pool = box.feed_pool};
+	l.reflector = (struct reflector){.t = o->t, .pool = box.target_pool};
+	if (l.feed.order == NULL)
+		return false;
+	rss_kib = meminfo("/proc/self/status", "VmRSS");
+	if (box_start_worker(&box) < 0)
+		return false;
+	open_sessions(&l, o->sessions);
+	grown = meminfo("/proc/self/status", "VmRSS") - rss_kib;
+	printf("\"rss_bytes\":%llu,\"configured_bytes\":%llu,\n", (unsigned long long)grown * 1024,
+			(unsigned long long)sc_replay_size(&box.replay));
+	run_all(&l, o);
+	ok = is_complete(&l, o);
+	return box_stop(&box) && ok;
+}
+
+/* ---- options ---- */
+
+static const struct traffic *
+find_traffic(const char *name)
+{
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(traffics); i++)
+		if (strcmp(traffics[i].name, name) == 0)
+			return &traffics[i];
+	fprintf(stderr, "bench: no workload %s; there are:", name);
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(traffics); i++)
+		fprintf(stderr, " %s", traffics[i].name);
+	fprintf(stderr, "\n");
+	return NULL;
+}
+
+static bool
+parse(int argc, char **argv, struct options *o)
+{
+	static const struct option words[] = {
+			{"workload", required_argument, NULL, 'w'},
+			{"sessions", required_argument, NULL, 's'},
+			{"runs", required_argument, NULL, 'r'},
+			{"turns", required_argument, NULL, 't'},
+			{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	*o = (struct options){&traffics[0], 10000, 5, 0};
+	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
+		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
+
+		if (c == 'w')
+			o->t = find_traffic(optarg);
+		else if (c == 's')
+			o->sessions = (uint32_t)n;
+		else if (c == 'r')
+			o->runs = (uint32_t)n;
+		else if (c == 't')
+			o->turns = n;
+		else
+			return false;
+	}
+	if (o->turns == 0)
+		o->turns = SC_MAX(o->sessions, 500000u);
+	return o->t != NULL && o->sessions > 0 && o->runs > 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	bool is_huge, ok;
+
+	if (!parse(argc, argv, &o))
+		return 2;
+	if (!start_eal(&is_huge)) {
+		fprintf(stderr, "bench: DPDK does not start\n");
+		return 3;
+	}
+	printf("{\"workload\":\"%s\",\"sessions\":%u,\"request\":%u,\"answer\":%u,\n", o.t->name,
+			o.sessions, o.t->req, o.t->ans);
+	printf("\"tsc_hz\":%llu,\"dpdk\":\"%s\",\"compiler\":\"%s\",\"hugepages\":%s,\n",
+			(unsigned long long)rte_get_tsc_hz(), rte_version(), __VERSION__,
+			is_huge ? "true" : "false");
+	ok = measure(&o);
+	printf("\"balanced\":%s}\n", ok ? "true" : "false");
+	return ok ? 0 : 1;
+}
