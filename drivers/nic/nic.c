@@ -83,6 +83,16 @@ counts_missed(const char *dev, const struct rte_eth_dev_info *info)
 			|| strcmp(info->driver_name, "net_pcap") == 0;
 }
 
+/*
+ * af_xdp unmaps its rings together with the mbufs that stand in them: per queue 2,048 to receive and
+ * 2,048 to complete, and as many again of the fill ring.
+ */
+static uint32_t
+kept_at_close(const struct rte_eth_dev_info *info, uint16_t nb_rxq)
+{
+	return strcmp(info->driver_name, "net_af_xdp") == 0 ? nb_rxq * 3u * 2048u : 0;
+}
+
 static void
 warn_small_ring(const char *dev, const char *name)
 {
@@ -133,6 +143,7 @@ sc_nic_probe(const struct sc_nic_cfg *cfg, struct sc_port *port, struct sc_err *
 	if (cfg->role == SC_PORT_TEST)
 		port->nb_txq = SC_MIN(SC_MAX(cfg->nb_txq, 1), info.max_tx_queues);
 	port->rx_desc = cfg->rx_desc != 0 ? cfg->rx_desc : DESC_DEFAULT;
+	port->nb_kept = kept_at_close(&info, port->nb_rxq);
 	port->tx_desc = cfg->tx_desc != 0 ? cfg->tx_desc : DESC_DEFAULT;
 	port->reta_size = nic_rss_hf(&info) != 0 ? info.reta_size : 0;
 	port->rx_csum = info.rx_offload_capa & csum;

@@ -146,6 +146,7 @@ struct sc_port {
 	uint16_t rx_desc, tx_desc;
 	uint16_t mtu;
 	uint32_t reta_size; /* 0: none */
+	uint32_t nb_kept;   /* mbufs of its pool that the driver may keep when it is closed */
 	uint64_t rx_csum;   /* RTE_ETH_RX_OFFLOAD_*_CKSUM in use */
 	uint8_t mac[6];
 };
