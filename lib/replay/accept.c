@@ -2,11 +2,6 @@
 /* accept: a client segment becomes held bytes, each byte of it once. */
 #include "engine.h"
 
-/*
- * A jump of more is another connection on the tuple, whose SYN the mirror lost: not a hole. (A
- * window may be 2^30 by RFC 7323, but production would have to lose all of it unseen.)
- */
-#define JUMP_MAX (1 << 26)
 #define DUP_WINDOW_US 5000
 #define PADDING_MAX 6
 

@@ -293,10 +293,8 @@ drain_slice(struct sc_replay *e)
 			flow_refuse(e, e->drain_cursor, SC_R_NEVER_OPENED);
 		else if (f->state == SC_FLOW_JOINING)
 			flow_refuse(e, e->drain_cursor, SC_R_NO_BOUNDARY);
-		else if (f->nb_ooo > 0)
-			hole_give_up(e, e->drain_cursor);
 		else
-			flow_finish(e, e->drain_cursor, SC_R_COMPLETE_OPEN, 0);
+			hole_cut(e, e->drain_cursor);
 	}
 	return done;
 }

@@ -11,6 +11,11 @@
 #define EMBRYONIC_TTL_S 10
 #define JOIN_TTL_S 60 /* both halves seen, and idle: the next request may be the boundary */
 #define OOO_MAX 64    /* segments beyond a hole that a flow keeps */
+/*
+ * A jump of more is another connection on the tuple, whose SYN the mirror lost: not a hole. (A
+ * window may be 2^30 by RFC 7323, but production would have to lose all of it unseen.)
+ */
+#define JUMP_MAX (1 << 26)
 #define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
 #define REOPEN_MAX 3
 #define STALE_MAX 3                        /* on one tuple */
@@ -190,6 +195,8 @@ void accept_merge(struct sc_replay *e, uint32_t fi);
 void hole_watch(struct sc_replay *e, uint32_t fi);
 void hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
 void hole_give_up(struct sc_replay *e, uint32_t fi);
+void hole_reset(struct sc_replay *e, uint32_t fi);
+void hole_cut(struct sc_replay *e, uint32_t fi);
 uint32_t hole_run(struct sc_replay *e);
 
 /* production.c */

@@ -299,10 +299,7 @@ flow_supersede(struct sc_replay *e, uint32_t fi)
 	sc_flow_unindex(&e->t, fi);
 	e->generation++;
 	f->flags |= SC_FLOW_DETACHED;
-	if (f->nb_ooo > 0)
-		hole_give_up(e, fi);
-	else
-		flow_finish(e, fi, SC_R_COMPLETE_OPEN, 0);
+	hole_cut(e, fi);
 }
 
 /*

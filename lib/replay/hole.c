@@ -31,10 +31,19 @@ has_turn(struct sc_replay *e, const struct sc_flow *f)
 	return false;
 }
 
-/* A RST stands beyond the hole: nobody will send the missing bytes any more. */
+/* Production has sent a RST, and it is not decided yet where the stream ends. */
+static bool
+is_reset(const struct sc_flow *f)
+{
+	return f->reason == SC_R_COMPLETE && (f->flags & FLOW_CLOSED) == 0;
+}
+
+/* A RST stands beyond the hole, or was production's: nobody will send the missing bytes any more. */
 static bool
 has_reset(struct sc_replay *e, const struct sc_flow *f)
 {
+	if (is_reset(f))
+		return true;
 	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
 		if (held_at(e, hi)->kind == SC_HELD_RST)
 			return true;
@@ -126,6 +135,59 @@ hole_give_up(struct sc_replay *e, uint32_t fi)
 	hole_end(e, fi, SC_R_CAPTURE_GAP);
 }
 
+/* Bytes at the end that production acknowledged and the mirror has not shown; 1 may be a FIN. */
+static uint32_t
+tail_missing(const struct sc_flow *f)
+{
+	uint32_t n = f->prod_cack - f->nxt;
+
+	return n > 1 && n <= JUMP_MAX ? n : 0;
+}
+
+/* Nothing more will come, and nothing stands beyond a hole: the stream ends here. */
+static void
+end_here(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	uint32_t missing = tail_missing(f);
+
+	if (!is_reset(f)) {
+		flow_finish(e, fi, SC_R_COMPLETE_OPEN, 0);
+		return;
+	}
+	if (missing > 0)
+		count_missing(e, f, missing);
+	f->nxt += missing;
+	flow_finish(e, fi, missing > 0 ? SC_R_CAPTURE_GAP : SC_R_COMPLETE, missing);
+}
+
+/* Production's RST: the flow ends, 20 ms later where client bytes are known to be missing. */
+void
+hole_reset(struct sc_replay *e, uint32_t fi)
+{
+	struct sc_flow *f = flow_at(e, fi);
+
+	if ((f->flags & FLOW_CLOSED) || is_reset(f))
+		return;
+	f->reason = SC_R_COMPLETE;
+	if (f->nb_ooo > 0)
+		return;
+	if (tail_missing(f) > 0)
+		hole_watch(e, fi);
+	else
+		end_here(e, fi);
+}
+
+/* No frame of the flow will come any more. */
+void
+hole_cut(struct sc_replay *e, uint32_t fi)
+{
+	if (flow_at(e, fi)->nb_ooo > 0)
+		hole_give_up(e, fi);
+	else
+		end_here(e, fi);
+}
+
 /* True when the flow needs no more watching. */
 static bool
 check(struct sc_replay *e, uint32_t fi)
@@ -133,9 +195,14 @@ check(struct sc_replay *e, uint32_t fi)
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t waited_us = e->now - f->hole_us;
 
-	if (f->state == SC_FLOW_FREE || f->nb_ooo == 0) {
+	if (f->state == SC_FLOW_FREE || (f->nb_ooo == 0 && !is_reset(f))) {
 		f->is_watched = false;
 		return true;
+	}
+	if (f->nb_ooo == 0) {
+		if (waited_us >= REORDER_US || tail_missing(f) == 0)
+			end_here(e, fi);
+		return false;
 	}
 	if (!is_declared(e, f, waited_us))
 		return false;

@@ -53,7 +53,10 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 	note_duplex(e, f, s, end);
 }
 
-/* Production ended the connection by RST: the client has nothing more to say. */
+/*
+ * Production ended the connection by RST: the client has nothing more to say. Bytes that the RST
+ * acknowledges and the mirror has not shown may just be late, as before a RST of the client.
+ */
 static void
 note_reset(struct sc_replay *e, uint32_t fi)
 {
@@ -63,10 +66,8 @@ note_reset(struct sc_replay *e, uint32_t fi)
 		flow_refuse(e, fi, SC_R_NEVER_OPENED);
 	else if (f->state == SC_FLOW_JOINING)
 		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
-	else if (f->nb_ooo > 0)
-		hole_give_up(e, fi);
 	else
-		flow_finish(e, fi, SC_R_COMPLETE, 0);
+		hole_reset(e, fi);
 }
 
 static void

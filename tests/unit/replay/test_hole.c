@@ -268,6 +268,9 @@ reset_with_hole(void **state)
 	lose(d, 100);
 	conv_say(d, 50);
 	conv_frame(d, SC_HALF_PRODUCTION, SC_TCP_RST, d->pnxt, 0, 0);
+	bed_run(b, 15 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 15 * BED_MS);
 	conv_expect(d, SC_TCP_FIN | SC_TCP_ACK, 0);
 	assert_int_equal(COUNT(b, BYTES_MISSING), 200);
 	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 100);

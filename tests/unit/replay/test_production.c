@@ -104,6 +104,52 @@ reset(void **state)
 	bed_end(b);
 }
 
+/* A RST that was captured ahead of client bytes which it acknowledges: they are late, not lost. */
+static void
+reset_ahead(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 10);
+	conv_frame(c, SC_HALF_PRODUCTION, SC_TCP_RST | SC_TCP_ACK, c->pnxt, c->cnxt + 20, 0);
+	bed_run(b, 15 * BED_MS);
+	bed_silent(b);
+	conv_say(c, 20);
+	conv_expect(c, SC_TCP_ACK, 20);
+	bed_run(b, 10 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, COMPLETE), 1);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 30);
+	bed_end(b);
+}
+
+/* They never come: missing, and the flow is not complete. */
+static void
+reset_beyond(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_open_said(c, 10);
+	conv_frame(c, SC_HALF_PRODUCTION, SC_TCP_RST | SC_TCP_ACK, c->pnxt, c->cnxt + 20, 0);
+	bed_run(b, 25 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 20);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	conv_open_said(d, 10); /* one number more may be a FIN that was lost */
+	conv_frame(d, SC_HALF_PRODUCTION, SC_TCP_RST | SC_TCP_ACK, d->pnxt, d->cnxt + 1, 0);
+	conv_expect(d, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(d);
+	conv_expect(d, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, COMPLETE), 1);
+	bed_end(b);
+}
+
 /* The last SYN-ACK counts for the client's RTT. */
 static void
 synack_again(void **state)
@@ -151,6 +197,8 @@ main(void)
 			BOTH(duplicates),
 			BOTH(times),
 			BOTH(reset),
+			BOTH(reset_ahead),
+			BOTH(reset_beyond),
 			BOTH(synack_again),
 			BOTH(running_rtt),
 	};
