@@ -185,7 +185,7 @@ accept_merge(struct sc_replay *e, uint32_t fi)
 	}
 	if (f->nb_ooo == 0 || f->nb_ooo == before)
 		return;
-	f->hole_us = e->now;
+	f->hole_us = frame_clock(e);
 	f->hole_ack = held_at(e, f->held_tail)->ack;
 }
 

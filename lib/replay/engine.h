@@ -122,6 +122,13 @@ held_at(struct sc_replay *e, uint32_t i)
 	return &e->t.held[i];
 }
 
+/* The clock by which frames are late: a file's frames wait with their source. */
+static inline uint32_t
+frame_clock(const struct sc_replay *e)
+{
+	return e->cfg.is_file ? (uint32_t)e->cap_us : e->now;
+}
+
 /* Sequence numbers a held segment takes. */
 static inline uint32_t
 held_span(const struct sc_held *h)

@@ -14,7 +14,7 @@ hole_watch(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 
-	f->hole_us = e->now;
+	f->hole_us = frame_clock(e);
 	f->hole_ack = f->cack;
 	if (f->is_watched || e->nb_holes >= e->max_holes)
 		return;
@@ -193,7 +193,7 @@ static bool
 check(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t waited_us = e->now - f->hole_us;
+	uint32_t waited_us = frame_clock(e) - f->hole_us;
 
 	if (f->state == SC_FLOW_FREE || (f->nb_ooo == 0 && !is_reset(f))) {
 		f->is_watched = false;

@@ -156,11 +156,12 @@ are_tables_short(const struct sc_replay *e)
 	return e->nb_ending > 0 && e->t.free_flow.nb < spare;
 }
 
-/* Bytes of live sessions leave in time; those of flows that wait do not. */
+/* Bytes of live sessions leave in time; those of flows that wait do not, nor those beyond a hole. */
 static bool
 are_held_short(const struct sc_replay *e)
 {
 	return sc_held_fill(&e->t) > HELD_NEARLY_FULL
+			&& C(e, HELD_BYTES_NOW) > C(e, BYTES_OOO_NOW)
 			&& (e->nb_waiting == 0 || C(e, BYTES_IN_FLIGHT_NOW) > 0);
 }
 
