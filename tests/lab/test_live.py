@@ -15,9 +15,9 @@ from kit.result import Failed, check, check_equal
 QUIET_SECONDS = 10
 
 
-def wait_for_target(production, target):
-    """Until the target has logged as much as production, or nothing new for a while."""
-    want, last = production.nb_logged(), -1
+def wait_for_target(production, target, copies):
+    """Until the target has logged all copies of what production did, or nothing new for a while."""
+    want, last = copies * production.nb_logged(), -1
     while target.nb_logged() not in (want, last):
         last = target.nb_logged()
         wait_until(lambda: target.nb_logged() not in (last,), QUIET_SECONDS, 0.2)
@@ -72,9 +72,9 @@ class Live:
     def drive(self, mix, tag='c'):
         return clients.drive(self.net, self.plan, mix, self.content, tag)
 
-    def finish(self):
+    def finish(self, copies=1):
         """Stop spancopy; its report."""
-        wait_for_target(self.production, self.target)
+        wait_for_target(self.production, self.target, copies)
         self.status = self.box.stop()
         self.rst_p.stop()
         self.rst_t.stop()
@@ -160,23 +160,33 @@ def partial_checksums(folder, shared):
                     offloads=PARTIAL_CHECKSUMS)
 
 
-def copies(folder, shared):
-    """Three replays of every connection."""
+def copies(folder, shared, nb, words, pool, route):
+    """Some replays of every connection, from a pool."""
     plan = Plan()
-    live = Live(folder, plan, ['--workers', '1', '--clients', plan.pool, '--copies', '3'],
-                route=plan.pool)
+    live = Live(folder, plan, ['--clients', getattr(plan, pool), '--copies', str(nb), *words],
+                route=plan.pool if route else None)
     try:
         live.drive(clients.SMALL)
-        wait_until(lambda: live.target.nb_logged() >= 3 * live.production.nb_logged(), 10)
-        faults = live.run_faults(live.finish())
+        faults = live.run_faults(live.finish(nb))
         rows = live.production.requests()
-        wanted = [r._replace(connection=f'{r.connection}/{n}') for n in range(3) for r in rows]
+        wanted = [r._replace(connection=f'{r.connection}/{n}') for n in range(nb) for r in rows]
         faults += differences(wanted, live.target.requests(), False)
         if faults:
             raise Failed('\n'.join(faults))
-        return f'3 x {len(rows)} requests, all equal'
+        return f'{nb} x {len(rows)} requests, all equal'
     finally:
         live.net.close()
+
+
+def copies_routed(folder, shared):
+    """A pool that the target routes to the box."""
+    return copies(folder, shared, 3, ['--workers', '1'], 'pool', True)
+
+
+def copies_on_link(folder, shared):
+    """A pool inside the test network; workers poll the test port themselves."""
+    return copies(folder, shared, 10, ['--workers', '2', '--intercept', 'inline', '--clients-on-link'],
+                  'pool_on_link', False)
 
 
 def client_resets(folder, shared):
@@ -269,7 +279,8 @@ CASES = [
     ('live/workers-4', workers_4, 180),
     ('live/one-direction', one_direction, 120),
     ('live/partial-checksums', partial_checksums, 120),
-    ('live/copies', copies, 120),
+    ('live/copies', copies_routed, 120),
+    ('live/copies-on-link', copies_on_link, 120),
     ('live/client-resets', client_resets, 120),
     ('live/mid-stream', mid_stream, 120),
     ('live/control', control, 120),

@@ -80,19 +80,23 @@ class Bench:
         except FileNotFoundError:
             return []
 
-    def start(self, path, words=(), speed='max'):
+    def start(self, path, words=(), speed='max', test=None):
+        """`test`: the test port, if it is not the usual af_packet."""
         self.wire.up()
+        ports = test_words(self.plan)
+        if test:
+            ports[1] = test
         self.box = Box(self.net, self.folder, 'replay', [
             path, '--speed', str(speed), '--map', self.plan.map(80), '--peer', 'none', '--idle',
-            'sleep', *test_words(self.plan), *words])
+            'sleep', *ports, *words])
 
     def end(self, seconds):
         self.status = self.box.wait(seconds)
         return self.box.report()
 
-    def replay(self, path, words=(), speed='max', seconds=60):
+    def replay(self, path, words=(), speed='max', seconds=60, test=None):
         """One replay to its own end; its report."""
-        self.start(path, words, speed)
+        self.start(path, words, speed, test)
         return self.end(seconds)
 
     def faults(self, report):
