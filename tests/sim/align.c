@@ -24,22 +24,44 @@ match(const struct tconn *c, const struct sim_flow *f, uint32_t i, uint64_t pos,
 	uint32_t n = 0;
 
 	most = SC_MIN(most, c->got - i);
-	while (n < most && pos + n < f->script[CLIENT].bytes && f->got[pos + n] != 0
-			&& c->buf[i + n] == byte_at(f, pos + n))
+	if (pos >= f->script[CLIENT].bytes)
+		return 0;
+	most = (uint32_t)SC_MIN((uint64_t)most, f->script[CLIENT].bytes - pos);
+	while (n + 8 <= most && sim_word(&f->got[pos + n]) == SIM_ONES
+			&& sim_word(&c->buf[i + n]) == sim_word(sim_content(f, pos + n)))
+		n += 8;
+	while (n < most && f->got[pos + n] != 0 && c->buf[i + n] == byte_at(f, pos + n))
 		n++;
 	return n;
+}
+
+/* Are all eight counts smaller than n (at most 100)? */
+static bool
+is_below(uint64_t word, uint32_t n)
+{
+	return ((word + SIM_ONES * (0x80 - n)) & SIM_ONES * 0x80) == 0;
 }
 
 static void
 mark(struct sim *s, struct tconn *c, uint32_t n)
 {
 	struct sim_flow *f = c->flow;
+	uint64_t pos = c->pos;
+	uint32_t left = n;
 
-	for (uint32_t i = 0; i < n; i++)
-		if (++f->reads[c->pos + i] > s->cfg.copies)
+	while (left >= 8 && is_below(sim_word(&f->reads[pos]), s->cfg.copies)) {
+		uint64_t word = sim_word(&f->reads[pos]) + SIM_ONES;
+
+		memcpy(&f->reads[pos], &word, sizeof(word));
+		left -= 8;
+		pos += 8;
+	}
+	for (; left > 0; left--, pos++)
+		if (++f->reads[pos] > s->cfg.copies)
 			sim_fail(s, "flow %ld: byte %lu was delivered %u times for %u copies",
-					(long)(f - s->flow), (unsigned long)(c->pos + i),
-					f->reads[c->pos + i], s->cfg.copies);
+					(long)(f - s->flow), (unsigned long)pos, f->reads[pos],
+					s->cfg.copies);
+	f->nb_reads += n;
 	c->pos += n;
 	c->aligned += n;
 }
@@ -47,6 +69,7 @@ mark(struct sim *s, struct tconn *c, uint32_t n)
 static void
 unmark(struct tconn *c, uint32_t n)
 {
+	c->flow->nb_reads -= n;
 	while (n-- > 0) {
 		c->pos--;
 		c->aligned--;

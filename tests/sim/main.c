@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sim [--seeds N] [--from S] [--verbose] [--only NAME[,NAME...]]
+ * sim [--seeds N] [--from S] [--jobs J] [--verbose] [--only NAME[,NAME...]]
  *
- * Runs N schedules; a schedule that fails is run again with its timeline printed. --only leaves the
- * disturbances drawn in place that are named (or "none").
+ * Runs N schedules in J processes; the first that fails in each is run again with the timeline of the
+ * flow it failed at. --only leaves the disturbances drawn in place that are named (or "none").
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <reached.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sim.h"
 
 #define PRINT_MAX 20
 #define TIMELINE_MAX 1
 
+#define JOBS_MAX 64
+
 struct options {
-	uint64_t seeds, from, only;
+	uint64_t seeds, from, only, jobs;
 	bool is_verbose;
 };
 
@@ -46,11 +51,12 @@ parse(int argc, char **argv, struct options *o)
 {
 	static const struct option opts[] = {{"seeds", required_argument, NULL, 'n'},
 			{"from", required_argument, NULL, 'f'},
-			{"only", required_argument, NULL, 'o'}, {"verbose", no_argument, NULL, 'v'},
+			{"only", required_argument, NULL, 'o'},
+			{"jobs", required_argument, NULL, 'j'}, {"verbose", no_argument, NULL, 'v'},
 			{NULL, 0, NULL, 0}};
 	int c;
 
-	*o = (struct options){.seeds = 100, .from = 1, .only = UINT64_MAX};
+	*o = (struct options){.seeds = 100, .from = 1, .only = UINT64_MAX, .jobs = 1};
 	while ((c = getopt_long(argc, argv, "", opts, NULL)) != -1) {
 		if (c == 'n')
 			o->seeds = strtoull(optarg, NULL, 0);
@@ -58,6 +64,8 @@ parse(int argc, char **argv, struct options *o)
 			o->from = strtoull(optarg, NULL, 0);
 		else if (c == 'o')
 			o->only = faults_named(optarg);
+		else if (c == 'j')
+			o->jobs = SC_CLAMP(strtoull(optarg, NULL, 0), 1ull, JOBS_MAX + 0ull);
 		else if (c == 'v')
 			o->is_verbose = true;
 		else
@@ -93,13 +101,14 @@ print_totals(const struct sim_totals *t)
 			t->early, t->turns, t->early_exact, t->turns_exact);
 }
 
+/* Every o->jobs-th seed from the first on. */
 static void
-run_all(const struct options *o, struct sim_totals *t)
+run_some(const struct options *o, uint64_t first, struct sim_totals *t)
 {
 	struct sim_totals scrap = {0};
 	char why[600];
 
-	for (uint64_t seed = o->from; seed < o->from + o->seeds; seed++) {
+	for (uint64_t seed = o->from + first; seed < o->from + o->seeds; seed += o->jobs) {
 		struct sim_cfg cfg;
 
 		sim_cfg_draw(&cfg, seed, o->only);
@@ -109,7 +118,73 @@ run_all(const struct options *o, struct sim_totals *t)
 			printf("seed %" PRIu64 " FAILED: %s\n", seed, why);
 		if (t->failed <= TIMELINE_MAX && !o->is_verbose && o->seeds > 1)
 			sim_schedule(&cfg, &scrap, stdout, why, sizeof(why));
+		fflush(stdout);
 	}
+}
+
+/* ---- several processes ---- */
+
+struct job {
+	pid_t pid;
+	int fd; /* its totals come here when it is done */
+};
+
+static int
+job_start(const struct options *o, uint64_t first, struct job *j)
+{
+	struct sim_totals t = {0};
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		return -1;
+	fflush(stdout);
+	j->fd = fds[0];
+	j->pid = fork();
+	if (j->pid != 0) {
+		close(fds[1]);
+		return j->pid < 0 ? -1 : 0;
+	}
+	if (run_global() < 0)
+		_exit(2);
+	run_some(o, first, &t);
+	_exit(write(fds[1], &t, sizeof(t)) == (ssize_t)sizeof(t) ? 0 : 2);
+}
+
+/* Totals are nothing but counters. */
+static int
+job_end(struct job *j, struct sim_totals *t)
+{
+	struct sim_totals one;
+	uint64_t *sum = (uint64_t *)t, *add = (uint64_t *)&one;
+	int status = 0;
+	bool is_good = read(j->fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+
+	close(j->fd);
+	if (waitpid(j->pid, &status, 0) < 0 || status != 0 || !is_good)
+		return -1;
+	for (size_t i = 0; i < sizeof(one) / sizeof(*add); i++)
+		sum[i] += add[i];
+	return 0;
+}
+
+static int
+run_all(const struct options *o, struct sim_totals *t)
+{
+	struct job job[JOBS_MAX];
+	int ret = 0;
+
+	if (o->jobs == 1) {
+		if (run_global() < 0)
+			return -1;
+		run_some(o, 0, t);
+		return 0;
+	}
+	for (uint64_t i = 0; i < o->jobs; i++)
+		if (job_start(o, i, &job[i]) < 0)
+			return -1;
+	for (uint64_t i = 0; i < o->jobs; i++)
+		ret |= job_end(&job[i], t);
+	return ret;
 }
 
 int
@@ -121,17 +196,17 @@ main(int argc, char **argv)
 
 	if (parse(argc, argv, &o) < 0) {
 		fprintf(stderr,
-				"usage: sim [--seeds N] [--from SEED] [--only A,B,..|none] "
-				"[--verbose]\n");
-		return 2;
-	}
-	if (run_global() < 0) {
-		fprintf(stderr, "EAL does not start\n");
+				"usage: sim [--seeds N] [--from SEED] [--jobs J] "
+				"[--only A,B,..|none] [--verbose]\n");
 		return 2;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	run_all(&o, &t);
+	if (run_all(&o, &t) < 0) {
+		fprintf(stderr, "EAL does not start, or a process of the simulation died\n");
+		return 2;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
+	test_reached(&t.seen);
 	print_totals(&t);
 	printf("%.1f s\n",
 			(double)(end.tv_sec - begin.tv_sec)

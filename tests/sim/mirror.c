@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
+
 #include "sim.h"
 
 #define SUPER_MAX 65000u
@@ -137,18 +139,29 @@ put(struct out *o, uint64_t value, unsigned int bytes)
 		o->b[o->len++] = (uint8_t)(value >> (8 * bytes));
 }
 
+static uint64_t
+fold16(uint64_t wide)
+{
+	while (wide > 0xffff)
+		wide = (wide & 0xffff) + (wide >> 16);
+	return wide;
+}
+
 static uint32_t
 sum16(uint32_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t wide = sum;
+	uint64_t wide = 0;
+	uint32_t word;
 
-	for (size_t i = 0; i + 1 < len; i += 2)
-		wide += (uint32_t)p[i] << 8 | p[i + 1];
-	if (len % 2 == 1)
-		wide += (uint32_t)p[len - 1] << 8;
-	while (wide > 0xffff)
-		wide = (wide & 0xffff) + (wide >> 16);
-	return (uint32_t)wide;
+	/* In the machine's own order: only the result is turned (RFC 1071 section 2 (B)). */
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		wide += word;
+	}
+	word = 0;
+	memcpy(&word, p, len);
+	wide = fold16(wide + word);
+	return (uint32_t)fold16(sum + (uint64_t)rte_be_to_cpu_16((uint16_t)wide));
 }
 
 static void
@@ -271,7 +284,7 @@ payload_sum(const struct rte_mbuf *head, uint32_t skip, uint32_t sum)
 		size_t n = m->data_len - skip;
 
 		if (odd && n > 0) {
-			sum = sum16(sum + p[0], NULL, 0);
+			sum = sum16(sum + p[0], p, 0);
 			p++;
 			n--;
 			odd = false;

@@ -18,6 +18,7 @@ struct sim_run {
 	struct sc_stats stats;
 	struct sc_rng audit_rng;
 	uint64_t engine_us;            /* its next deadline */
+	uint64_t busy_us;              /* when something last came in or went out */
 	uint64_t wait_us;              /* the source waits until then */
 	uint64_t tx_us;                /* when the transmit ring has room again */
 	uint64_t drain_us, drained_us; /* when it will be, and was, told of the end */

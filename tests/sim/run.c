@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <rte_eal.h>
 #include <rte_mbuf.h>
@@ -13,11 +14,16 @@
 
 #define HANG_US (600 * SC_US_PER_S)
 #define QUIET_US (3 * SC_US_PER_S)
+#define BUSY_US (200 * SC_US_PER_MS) /* with nothing to do for so long, the worker is idle */
+#define NAP_US (100 * SC_US_PER_MS)  /* and looks only so often for what has no deadline */
+#define MANY_WORKERS 16
 #define MBUFS 16383
 #define TX_MBUFS 4095
+#define MBUF_CACHE 512 /* also makes the pools hand out what was freed last, which is warm */
 
 static struct rte_mempool *mirror_pool, *tx_pool;
-static struct sc_steer steer;
+static struct sc_steer steer,
+		steer_many; /* one worker; one of many, which has few tuples of a pool */
 
 /* Once per process. */
 int
@@ -26,11 +32,15 @@ run_global(void)
 	char *argv[] = {"sim", "--no-huge", "--no-shconf", "--no-telemetry", "-m", "128",
 			"--no-pci", "--lcores=0@(0-1)", "--log-level=lib.eal:error", NULL};
 
+	/* An engine a schedule: huge pages would be cleared for the few bytes that each one uses. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	if (rte_eal_init((int)SC_ARRAY_SIZE(argv) - 1, argv) < 0 || sc_mbuf_init() < 0)
 		return -1;
-	mirror_pool = rte_pktmbuf_pool_create("mirror", MBUFS, 0, 0, 2304, SOCKET_ID_ANY);
-	tx_pool = rte_pktmbuf_pool_create("tx", TX_MBUFS, 0, 0, 2304, SOCKET_ID_ANY);
+	mirror_pool = rte_pktmbuf_pool_create("mirror", MBUFS, MBUF_CACHE, 0, 2304, SOCKET_ID_ANY);
+	tx_pool = rte_pktmbuf_pool_create("tx", TX_MBUFS, MBUF_CACHE, 0, 2304, SOCKET_ID_ANY);
 	if (mirror_pool == NULL || tx_pool == NULL)
+		return -1;
+	if (sc_steer_init(&steer_many, MANY_WORKERS, 128, NULL) < 0)
 		return -1;
 	return sc_steer_init(&steer, 1, 128, NULL);
 }
@@ -52,7 +62,7 @@ engine_cfg(struct sim *s, struct sim_run *r, struct sc_replay_cfg *rc)
 	r->pool = (struct sc_pool){
 			.addr = &s->pool_addr[s->cfg.is_v6], .nb = s->cfg.is_pool ? 1 : 0};
 	*rc = (struct sc_replay_cfg){
-			.steer = &steer,
+			.steer = s->cfg.is_pool ? &steer_many : &steer,
 			.rules = &r->rule,
 			.nb_rules = 1,
 			.targets = &r->target,
@@ -120,16 +130,25 @@ static void
 note_offered(struct sim *s, const struct sim_seg *seg)
 {
 	struct sim_flow *f = &s->flow[seg->flow];
+	uint8_t how = seg->other ? 2 : 1;
 
 	if (seg->half != CLIENT)
 		return;
-	for (uint32_t i = 0; i < seg->len; i++) {
-		uint64_t pos = seg->pos + i;
+	for (uint64_t pos = seg->pos, end = pos + seg->len; pos < end;) {
+		uint32_t n = end - pos < 8 ? (uint32_t)(end - pos) : 8;
+		uint64_t word = n == 8 ? sim_word(&f->got[pos]) : SIM_ONES * 3;
 
-		if (f->got[pos] != 0)
-			continue;
-		f->got[pos] = seg->other ? 2 : 1;
-		f->nb_got++;
+		if (word == 0) {
+			memset(&f->got[pos], how, n);
+			f->nb_got += n;
+		}
+		for (uint32_t i = 0; i < n && word != 0 && word != SIM_ONES; i++) {
+			if (f->got[pos + i] != 0)
+				continue;
+			f->got[pos + i] = how;
+			f->nb_got++;
+		}
+		pos += n;
 	}
 }
 
@@ -158,6 +177,7 @@ offer(struct sim *s, const struct sim_frame *fr)
 	enum sc_reason reason;
 
 	trace_frame(s, fr);
+	r->busy_us = s->now_us;
 	if (m == NULL) {
 		sim_fail(s, "the mirror ran out of mbufs");
 		return;
@@ -225,8 +245,10 @@ records_run(struct sim *s)
 		r->stats.c[SC_C_RESP_RECORDS]++;
 		rec[kept++] = rec[i];
 	}
-	if (kept > 0)
-		sc_replay_records(r->engine, rec, kept, s->now_us);
+	if (kept == 0)
+		return;
+	r->busy_us = s->now_us;
+	sc_replay_records(r->engine, rec, kept, s->now_us);
 }
 
 static void
@@ -244,6 +266,7 @@ transmit(struct sim *s, struct rte_mbuf *m)
 	sim_trace(s, "  engine sends :%u%s%s%s seq %u ack %u len %u", seg.sport,
 			seg.flags & SC_TCP_SYN ? " SYN" : "", seg.flags & SC_TCP_FIN ? " FIN" : "",
 			seg.flags & SC_TCP_RST ? " RST" : "", seg.seq, seg.ack, seg.payload_len);
+	s->run->busy_us = s->now_us;
 	s->sent++;
 	s->payload_sent += seg.payload_len;
 	if (s->run->idle_us != UINT64_MAX
@@ -321,6 +344,23 @@ trace_ends(struct sim *s, const struct sc_stats *before)
 								- before->m[map[k]][r]));
 }
 
+/*
+ * Its next deadline. Housekeeping wants to be run each 4 ms; where nothing has happened for a while
+ * what it does is not urgent, and virtual time may pass faster.
+ */
+static uint64_t
+engine_next(const struct sim *s)
+{
+	const struct sim_run *r = s->run;
+	uint64_t at = s->now_us + SC_MAX(sc_replay_next(r->engine, s->now_us), 1ull);
+
+	if (s->now_us < r->busy_us + BUSY_US)
+		return at;
+	at += SC_MIN(sc_replay_next(r->engine, at), NAP_US);
+	/* What it said before stands, or a source that asks again and again would put it off. */
+	return r->engine_us > s->now_us ? SC_MIN(at, r->engine_us) : at;
+}
+
 static void
 round_of(struct sim *s)
 {
@@ -337,7 +377,7 @@ round_of(struct sim *s)
 		sim_fail(s, "%lu frames in one round",
 				(unsigned long)(r->stats.c[SC_C_TX_BUILT] - sent));
 	tx_run(s);
-	r->engine_us = s->now_us + SC_MAX(sc_replay_next(r->engine, s->now_us), 1ull);
+	r->engine_us = engine_next(s);
 }
 
 static bool

@@ -10,11 +10,13 @@
 #define SIM_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_mempool.h>
 
 #include <sc_base.h>
 #include <sc_packet.h>
+#include <sc_stats.h>
 
 #define SIM_FLOWS_MAX 20
 #define SIM_T0_US 1700000000000000ull /* virtual time at which every schedule begins */
@@ -182,7 +184,8 @@ struct sim_flow {
 	bool is_reuse; /* same tuple as the flow before it */
 	uint8_t *got;  /* per client byte: 1 offered with its own content first, 2 with other */
 	uint64_t nb_got;
-	uint32_t *reads; /* per client byte: how often a target has read it */
+	uint8_t *reads; /* per client byte: how often a target has read it */
+	uint64_t nb_reads;
 };
 
 struct sim_frame {
@@ -204,6 +207,7 @@ struct sim_totals {
 	uint64_t outcome[SC_R_COUNT], refused[SC_R_COUNT];
 	uint64_t turns, early, turns_exact, early_exact;
 	uint64_t bytes, delivered, frames, sent;
+	struct sc_stats seen; /* not 0: it was raised */
 };
 
 /* ---- one schedule ---- */
@@ -240,6 +244,18 @@ static inline const uint8_t *
 sim_content(const struct sim_flow *f, uint64_t pos)
 {
 	return sim_bytes + (f->content + pos) % SIM_BYTES;
+}
+
+/* Eight bytes at once, for what is kept per byte. */
+#define SIM_ONES 0x0101010101010101ull
+
+static inline uint64_t
+sim_word(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
 }
 
 bool sim_draw(struct sim *s, uint32_t per_mille);

@@ -281,7 +281,7 @@ conversation(struct sim *s, struct sim_flow *f)
 	qsort(f->seg, f->nb_seg, sizeof(*f->seg), by_time);
 	f->end_us = f->seg[f->nb_seg - 1].t_us;
 	note_starts(f);
-	bytes = SC_MAX(f->script[CLIENT].bytes, 1ull);
+	bytes = f->script[CLIENT].bytes + 8;
 	f->got = calloc(bytes, 1);
 	f->reads = calloc(bytes, sizeof(*f->reads));
 	for (unsigned int h = 0; h < 2; h++)
