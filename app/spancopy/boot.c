@@ -377,7 +377,10 @@ boot_intercepts(struct app *a, struct sc_err *err)
 static int
 boot_workers(struct app *a, struct sc_err *err)
 {
-	for (unsigned int i = 0; i < a->box->nb_workers; i++) {
+	unsigned int lcore = rte_get_next_lcore(-1, 1, 0); /* the order of the launch */
+
+	for (unsigned int i = 0; i < a->box->nb_workers;
+			i++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
 		struct sc_worker_cfg wc = {
 				.box = a->box,
 				.index = (uint16_t)i,
@@ -386,6 +389,7 @@ boot_workers(struct app *a, struct sc_err *err)
 		};
 
 		app_replay_cfg(a, &wc.replay);
+		wc.replay.socket = (int)rte_lcore_to_socket_id(lcore);
 		a->worker[i] = sc_worker_create(&wc, err);
 		if (a->worker[i] == NULL)
 			return -ENOMEM;

@@ -48,6 +48,20 @@ enum sc_log_level sc_log_get_level(void);
 void sc_log(enum sc_log_level level, const char *area, const char *fmt, ...)
 		__attribute__((format(printf, 3, 4)));
 
+/* ---- memory for tables ---- */
+
+/*
+ * Zeroed memory for nb things of `size` bytes, all of it touched now, so that nothing is taken from
+ * the kernel later. From 2 MiB on it is aligned for huge pages and asks for them (transparent ones;
+ * 4 KiB pages do, slower). socket: NUMA node it should be near, -1: anywhere; a preference. NULL
+ * with errno ENOMEM. Not for the packet path.
+ */
+void *sc_mem_map(size_t nb, size_t size, int socket);
+/* The same nb and size; NULL is fine. */
+void sc_mem_unmap(void *mem, size_t nb, size_t size);
+/* Bytes that sc_mem_map() takes. */
+uint64_t sc_mem_size(uint64_t nb, uint64_t size);
+
 /* ---- addresses: 16 bytes, network order, IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) ---- */
 
 struct sc_addr {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A held segment of the smallest useful size; there are never more descriptors than this allows. */
-#define HELD_BYTES_PER_DESC 256
+/* One in so many flows has an end (FIN, RST) that waits; payload has a chunk or a frame of its own. */
+#define FLOWS_PER_END 4
 
 static void
 tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
@@ -21,9 +21,10 @@ tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
 	t->max_chunks = (uint32_t)SC_CLAMP(chunks, 64, UINT32_MAX / 2);
 	t->max_refs = sc_replay_max_refs(cfg);
 	t->max_held = (uint32_t)SC_MIN(
-			cfg->held_bytes / HELD_BYTES_PER_DESC + 2ull * cfg->max_flows,
+			(uint64_t)t->max_chunks + t->max_refs + cfg->max_flows / FLOWS_PER_END + 16,
 			UINT32_MAX / 2);
 	t->by_address = cfg->clients == NULL || cfg->clients->nb == 0;
+	t->socket = cfg->socket;
 	t->now_us = cfg->now_us;
 }
 
@@ -282,7 +283,8 @@ drain_slice(struct sc_replay *e)
 {
 	uint32_t done = 0;
 
-	for (; e->drain_cursor < e->cfg.max_flows && done < 256 && !sc_replay_is_tx_full(e);
+	for (; e->drain_cursor < e->cfg.max_flows && done < 256 && !sc_replay_is_tx_full(e)
+			&& e->t.free_held.nb > 0; /* each end needs one */
 			e->drain_cursor++) {
 		struct sc_flow *f = flow_at(e, e->drain_cursor);
 

@@ -90,6 +90,7 @@ struct sc_replay_cfg {
 	uint32_t max_lag_us;
 	uint32_t session_timeout_s;
 	double speed; /* production's own times are divided by it; 0: flat out */
+	int socket;   /* NUMA node of its lcore; -1: any */
 	uint64_t now_us;
 };
 

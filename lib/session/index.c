@@ -2,16 +2,11 @@
 /* index: 8-way signature buckets with counted overflow. */
 #include <assert.h>
 #include <errno.h>
-#include <linux/mempolicy.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <sc_session.h>
 
 #define SIG_MASK 0x7fffffffu
-#define HUGE_PAGE (2u << 20)
 
 static_assert(sizeof(struct sc_index_bucket) == 64, "a bucket is one cache line");
 /* Entries beyond a bucket but from it or before it lie in the REACH - 1 buckets that follow. */
@@ -88,47 +83,37 @@ passed_add(struct sc_index *ix, uint32_t home, uint32_t n, int delta)
 	}
 }
 
-/* A wrong node only costs time, so a kernel that refuses is no error. */
-static void
-prefer_node(void *mem, size_t bytes, int socket)
+/* 24 entries in 5 buckets of 8 ways: 60 %. */
+static uint32_t
+nb_buckets(uint32_t capacity)
 {
-	unsigned long mask;
+	return (uint32_t)(((uint64_t)capacity * 5 + 23) / 24);
+}
 
-	if (socket < 0 || socket >= (int)sizeof(mask) * 8)
-		return;
-	mask = 1ul << socket;
-	syscall(SYS_mbind, mem, bytes, MPOL_PREFERRED, &mask, sizeof(mask) * 8 + 1, 0);
+uint64_t
+sc_index_size(uint32_t capacity)
+{
+	return sc_mem_size(nb_buckets(capacity), sizeof(struct sc_index_bucket));
 }
 
 int
 sc_index_init(struct sc_index *ix, uint32_t capacity, int socket)
 {
-	void *mem;
-
 	memset(ix, 0, sizeof(*ix));
 	if (capacity == 0)
 		return -EINVAL;
-	/* 24 entries in 5 buckets of 8 ways: 60 %. */
-	ix->nb_buckets = (uint32_t)(((uint64_t)capacity * 5 + 23) / 24);
-	ix->bytes = (size_t)ix->nb_buckets * sizeof(*ix->buckets);
-	mem = mmap(NULL, ix->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mem == MAP_FAILED) {
-		memset(ix, 0, sizeof(*ix));
-		return -ENOMEM;
-	}
-	ix->buckets = mem;
-	prefer_node(mem, ix->bytes, socket);
-	if (ix->bytes >= HUGE_PAGE)
-		madvise(mem, ix->bytes, MADV_HUGEPAGE);
-	memset(mem, 0, ix->bytes);
-	return 0;
+	ix->nb_buckets = nb_buckets(capacity);
+	ix->buckets = sc_mem_map(ix->nb_buckets, sizeof(*ix->buckets), socket);
+	if (ix->buckets != NULL)
+		return 0;
+	memset(ix, 0, sizeof(*ix));
+	return -ENOMEM;
 }
 
 void
 sc_index_free(struct sc_index *ix)
 {
-	if (ix->buckets != NULL)
-		munmap(ix->buckets, ix->bytes);
+	sc_mem_unmap(ix->buckets, ix->nb_buckets, sizeof(*ix->buckets));
 	memset(ix, 0, sizeof(*ix));
 }
 

@@ -45,7 +45,6 @@ struct sc_index {
 	struct sc_index_bucket *buckets;
 	uint32_t nb_buckets;
 	uint32_t nb_used; /* entries in the table */
-	size_t bytes;     /* of memory, as mapped */
 };
 
 /* Does `value` belong to `key`? */
@@ -59,7 +58,8 @@ typedef void (*sc_index_prefetch_fn)(const void *arg, uint32_t value);
  * -EINVAL for capacity 0, -ENOMEM.
  */
 int sc_index_init(struct sc_index *ix, uint32_t capacity, int socket);
-void sc_index_free(struct sc_index *ix); /* also fine after a failed init, and twice */
+uint64_t sc_index_size(uint32_t capacity); /* bytes that it takes */
+void sc_index_free(struct sc_index *ix);   /* also fine after a failed init, and twice */
 
 /*
  * Keys are not compared: inserting one twice gives two entries. 0, -EINVAL for SC_INDEX_NONE, -ENOSPC when the buckets within reach are full: once in
@@ -273,7 +273,6 @@ struct sc_session {
 	uint32_t sent_us;      /* when the newest turn was released */
 	uint32_t last_cap_us;  /* capture time of the newest released segment */
 	uint32_t challenge_us; /* last out-of-window ACK */
-	struct sc_wheel_node node;
 	uint32_t answer_new, answer_hole; /* of this connection, modulo 2^32 */
 };
 
@@ -320,6 +319,7 @@ struct sc_tables_cfg {
 	uint32_t max_chunks; /* of 256 bytes */
 	uint32_t max_refs;   /* mbufs that may be held by reference */
 	bool by_address;     /* sessions keep client addresses: index them by tuple */
+	int socket;          /* NUMA node of the worker; -1: any */
 	uint64_t now_us;
 };
 
@@ -346,7 +346,8 @@ struct sc_tables {
 	struct sc_prod *prod;
 	uint32_t nb_prods;
 	struct sc_index by_endpoint;
-	struct sc_wheel wheel; /* one node a session */
+	struct sc_wheel_node *node; /* one a session */
+	struct sc_wheel wheel;
 	struct sc_sweep sweep; /* last_seen of flows */
 };
 

@@ -3,46 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <sc_session.h>
 
-#define HUGE_PAGE (2ul << 20)
-
-static size_t
-round_huge(size_t bytes)
-{
-	return (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-}
-
-/* Zeroed memory, in huge pages where the kernel has them. */
-static void *
-map_zeroed(size_t nb, size_t size)
-{
-	size_t bytes = round_huge(nb * size);
-	void *mem;
-
-	if (nb == 0)
-		bytes = HUGE_PAGE;
-	mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mem == MAP_FAILED)
-		return NULL;
-	madvise(mem, bytes, MADV_HUGEPAGE);
-	return mem;
-}
-
-static void
-unmap(void *mem, size_t nb, size_t size)
-{
-	if (mem != NULL)
-		munmap(mem, nb == 0 ? HUGE_PAGE : round_huge(nb * size));
-}
-
 /* All of 0..n-1 free; the lowest is taken first. */
 static int
-freelist_init(struct sc_freelist *f, uint32_t n)
+freelist_init(struct sc_freelist *f, uint32_t n, int socket)
 {
-	f->item = map_zeroed(n, sizeof(*f->item));
+	f->item = sc_mem_map(n, sizeof(*f->item), socket);
 	if (f->item == NULL)
 		return -ENOMEM;
 	f->nb = n;
@@ -76,41 +44,45 @@ nb_sessions(const struct sc_tables_cfg *cfg)
 uint64_t
 sc_tables_size(const struct sc_tables_cfg *cfg)
 {
-	uint64_t size = 0;
+	uint64_t nb = nb_sessions(cfg), size = 0;
 
-	size += round_huge((uint64_t)cfg->max_flows * (sizeof(struct sc_flow) + 4 + 4));
-	size += round_huge(nb_sessions(cfg) * sizeof(struct sc_session));
-	size += round_huge((uint64_t)cfg->max_tombs * sizeof(struct sc_tomb));
-	size += round_huge((uint64_t)cfg->max_held * (sizeof(struct sc_held) + 4));
-	size += round_huge((uint64_t)cfg->max_chunks * (SC_CHUNK_SIZE + 8));
-	size += ((uint64_t)cfg->max_flows + cfg->max_tombs) * 14;
+	size += sc_mem_size(cfg->max_flows, sizeof(struct sc_flow));
+	size += sc_mem_size(nb, sizeof(struct sc_session));
+	size += sc_mem_size(nb, sizeof(struct sc_wheel_node));
+	size += sc_mem_size(cfg->max_tombs, sizeof(struct sc_tomb));
+	size += sc_mem_size(cfg->max_held, sizeof(struct sc_held));
+	size += sc_mem_size(cfg->max_chunks, SC_CHUNK_SIZE) + sc_mem_size(cfg->max_chunks, 4);
+	size += sc_mem_size(cfg->max_flows, 4) + sc_mem_size(cfg->max_held, 4)
+			+ sc_mem_size(cfg->max_chunks, 4);
+	size += sc_mem_size(cfg->max_flows, 4); /* last seen */
+	size += sc_index_size(cfg->max_flows + cfg->max_tombs) + sc_index_size(SC_PRODS_MAX);
 	if (cfg->by_address)
-		size += nb_sessions(cfg) * 14;
-	return size + (uint64_t)SC_PRODS_MAX * (sizeof(struct sc_prod) + 14);
+		size += sc_index_size((uint32_t)nb);
+	return size + sc_mem_size(SC_PRODS_MAX, sizeof(struct sc_prod));
 }
 
-static int
+/* False: no memory. Stops at the first that cannot be had: what follows may not be touched either. */
+static bool
 map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 {
-	t->flow = map_zeroed(cfg->max_flows, sizeof(*t->flow));
+	int node = cfg->socket;
+
 	t->copies = cfg->copies;
 	t->nb_sessions = (uint32_t)nb_sessions(cfg);
-	t->session = map_zeroed(t->nb_sessions, sizeof(*t->session));
-	t->tomb = map_zeroed(cfg->max_tombs, sizeof(*t->tomb));
-	t->held = map_zeroed(cfg->max_held, sizeof(*t->held));
-	t->chunk = map_zeroed(cfg->max_chunks, SC_CHUNK_SIZE);
-	t->chunk_next = map_zeroed(cfg->max_chunks, sizeof(*t->chunk_next));
-	t->prod = map_zeroed(SC_PRODS_MAX, sizeof(*t->prod));
 	t->nb_tombs = cfg->max_tombs;
 	t->max_refs = cfg->max_refs;
-	if (t->flow == NULL || t->session == NULL || t->tomb == NULL || t->held == NULL
-			|| t->chunk == NULL || t->chunk_next == NULL || t->prod == NULL)
-		return -ENOMEM;
-	if (freelist_init(&t->free_flow, cfg->max_flows) < 0
-			|| freelist_init(&t->free_held, cfg->max_held) < 0
-			|| freelist_init(&t->free_chunk, cfg->max_chunks) < 0)
-		return -ENOMEM;
-	return 0;
+	return (t->flow = sc_mem_map(cfg->max_flows, sizeof(*t->flow), node)) != NULL
+			&& (t->session = sc_mem_map(t->nb_sessions, sizeof(*t->session), node))
+			!= NULL
+			&& (t->node = sc_mem_map(t->nb_sessions, sizeof(*t->node), node)) != NULL
+			&& (t->tomb = sc_mem_map(cfg->max_tombs, sizeof(*t->tomb), node)) != NULL
+			&& (t->held = sc_mem_map(cfg->max_held, sizeof(*t->held), node)) != NULL
+			&& (t->chunk = sc_mem_map(cfg->max_chunks, SC_CHUNK_SIZE, node)) != NULL
+			&& (t->chunk_next = sc_mem_map(cfg->max_chunks, 4, node)) != NULL
+			&& (t->prod = sc_mem_map(SC_PRODS_MAX, sizeof(*t->prod), node)) != NULL
+			&& freelist_init(&t->free_flow, cfg->max_flows, node) == 0
+			&& freelist_init(&t->free_held, cfg->max_held, node) == 0
+			&& freelist_init(&t->free_chunk, cfg->max_chunks, node) == 0;
 }
 
 static int
@@ -118,13 +90,13 @@ make_indices(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 {
 	int ret;
 
-	ret = sc_index_init(&t->by_key, cfg->max_flows + cfg->max_tombs, -1);
+	ret = sc_index_init(&t->by_key, cfg->max_flows + cfg->max_tombs, cfg->socket);
 	if (ret == 0)
-		ret = sc_index_init(&t->by_endpoint, SC_PRODS_MAX, -1);
+		ret = sc_index_init(&t->by_endpoint, SC_PRODS_MAX, cfg->socket);
 	if (ret == 0 && cfg->by_address)
-		ret = sc_index_init(&t->by_tuple, t->nb_sessions, -1);
+		ret = sc_index_init(&t->by_tuple, t->nb_sessions, cfg->socket);
 	if (ret == 0)
-		ret = sc_sweep_init(&t->sweep, cfg->max_flows);
+		ret = sc_sweep_init(&t->sweep, cfg->max_flows, cfg->socket);
 	return ret;
 }
 
@@ -144,9 +116,7 @@ sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_e
 				"most %u; lower max-flows or copies, or use more workers",
 				cfg->max_flows, cfg->copies, (unsigned long long)nb_sessions(cfg),
 				SESSIONS_MAX - 1);
-	ret = map_states(t, cfg);
-	if (ret == 0)
-		ret = make_indices(t, cfg);
+	ret = map_states(t, cfg) ? make_indices(t, cfg) : -ENOMEM;
 	if (ret < 0) {
 		sc_tables_fini(t);
 		return sc_err_set(err, ret,
@@ -155,27 +125,27 @@ sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_e
 				cfg->max_flows, (unsigned long long)nb_sessions(cfg),
 				(unsigned long long)(sc_tables_size(cfg) >> 20));
 	}
-	sc_wheel_init(&t->wheel, &t->session[0].node, sizeof(*t->session), t->nb_sessions,
-			cfg->now_us);
+	sc_wheel_init(&t->wheel, t->node, t->nb_sessions, cfg->now_us);
 	return 0;
 }
 
 static void
 freelist_fini(struct sc_freelist *f)
 {
-	unmap(f->item, f->total, sizeof(*f->item));
+	sc_mem_unmap(f->item, f->total, sizeof(*f->item));
 }
 
 void
 sc_tables_fini(struct sc_tables *t)
 {
-	unmap(t->flow, t->free_flow.total, sizeof(*t->flow));
-	unmap(t->session, t->nb_sessions, sizeof(*t->session));
-	unmap(t->tomb, t->nb_tombs, sizeof(*t->tomb));
-	unmap(t->held, t->free_held.total, sizeof(*t->held));
-	unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
-	unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
-	unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
+	sc_mem_unmap(t->flow, t->free_flow.total, sizeof(*t->flow));
+	sc_mem_unmap(t->session, t->nb_sessions, sizeof(*t->session));
+	sc_mem_unmap(t->node, t->nb_sessions, sizeof(*t->node));
+	sc_mem_unmap(t->tomb, t->nb_tombs, sizeof(*t->tomb));
+	sc_mem_unmap(t->held, t->free_held.total, sizeof(*t->held));
+	sc_mem_unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
+	sc_mem_unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
+	sc_mem_unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
 	freelist_fini(&t->free_flow);
 	freelist_fini(&t->free_held);
 	freelist_fini(&t->free_chunk);
@@ -213,10 +183,8 @@ sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy)
 {
 	uint32_t i = sc_session_of(t, flow, copy);
 	struct sc_session *s = &t->session[i];
-	struct sc_wheel_node node = s->node;
 
 	memset(s, 0, sizeof(*s));
-	s->node = node;
 	s->slot = s->cur_una = s->cur_nxt = SC_NONE;
 	return i;
 }

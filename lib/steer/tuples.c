@@ -8,12 +8,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "sc_steer.h"
 
 #define NO_SLOT UINT32_MAX
-#define HUGE_PAGE ((size_t)2 << 20)
 #define ADDRS_MAX 65536u /* sc_tuple.addr_idx */
 
 /* stamp: freed_at_us << 2 | had_ts << 1 | was used; TAKEN while a session holds the tuple. */
@@ -86,20 +84,6 @@ fill_fifo(struct sc_tuples *t)
 	}
 }
 
-static struct slot *
-alloc_slots(uint64_t nb)
-{
-	size_t bytes = nb * sizeof(struct slot);
-	void *mem;
-
-	errno = posix_memalign(&mem, bytes < HUGE_PAGE ? 64 : HUGE_PAGE, bytes);
-	if (errno != 0)
-		return NULL;
-	if (bytes >= HUGE_PAGE)
-		madvise(mem, bytes, MADV_HUGEPAGE);
-	return mem;
-}
-
 struct sc_tuples *
 sc_tuples_create(const struct sc_steer *s, uint8_t w, const struct sc_addr *pool, uint32_t nb,
 		const struct sc_addr *target, uint16_t tport)
@@ -123,7 +107,7 @@ sc_tuples_create(const struct sc_steer *s, uint8_t w, const struct sc_addr *pool
 	*t = (struct sc_tuples){
 			.steer = s, .worker = w, .nb_addrs = nb, .nb_folds = s->nb_folds[w]};
 	t->keys = calloc(nb, sizeof(*t->keys));
-	t->slots = alloc_slots(nb_slots);
+	t->slots = sc_mem_map(nb_slots, sizeof(*t->slots), -1);
 	if (t->keys == NULL || t->slots == NULL) {
 		sc_tuples_destroy(t);
 		errno = ENOMEM;
@@ -140,7 +124,7 @@ sc_tuples_destroy(struct sc_tuples *t)
 {
 	if (t == NULL)
 		return;
-	free(t->slots);
+	sc_mem_unmap(t->slots, (uint64_t)t->nb_addrs * t->nb_folds, sizeof(*t->slots));
 	free(t->keys);
 	free(t);
 }

@@ -14,9 +14,7 @@
 #define SC_WHEEL_TICK_SHIFT 8 /* one tick is 256 us */
 #define SC_WHEEL_SLOTS 4096   /* horizon: 1.05 s; later deadlines lap */
 
-/*
- * A node; the owner embeds `nb_nodes` of them in an array of its own, `stride` bytes apart.
- */
+/* A node. They stand in a dense array of the caller's, apart from what they stand for. */
 struct sc_wheel_node {
 	uint32_t next;     /* index, SC_TIMER_NONE at the end, SC_WHEEL_IDLE out of the wheel */
 	uint32_t prev;     /* index; the first of a list has the list's number and bit 31 */
@@ -27,8 +25,7 @@ struct sc_wheel_node {
 #define SC_WHEEL_IDLE (UINT32_MAX - 1)
 
 struct sc_wheel {
-	uint8_t *nodes; /* first node; node i is at nodes + i * stride */
-	size_t stride;
+	struct sc_wheel_node *nodes;
 	uint32_t nb_nodes; /* below 2^31 */
 	uint32_t nb_queued;
 	uint64_t tick;                     /* the tick up to which the wheel has run */
@@ -43,7 +40,7 @@ sc_wheel_tick(uint64_t now_us)
 }
 
 /* Nodes must stay where they are; sets every node idle. */
-void sc_wheel_init(struct sc_wheel *w, void *first_node, size_t stride, uint32_t nb_nodes,
+void sc_wheel_init(struct sc_wheel *w, struct sc_wheel_node *nodes, uint32_t nb_nodes,
 		uint64_t now_us);
 /*
  * Make node i fire at due_us or at most one tick after. Lazy: a node queued earlier stays where it
@@ -75,7 +72,8 @@ struct sc_sweep {
 	uint32_t cursor;
 };
 
-int sc_sweep_init(struct sc_sweep *s, uint32_t nb); /* 0 or -ENOMEM */
+/* Near NUMA node `socket` (-1: anywhere). 0 or -ENOMEM. */
+int sc_sweep_init(struct sc_sweep *s, uint32_t nb, int socket);
 void sc_sweep_free(struct sc_sweep *s);
 
 static inline void

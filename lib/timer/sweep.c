@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life times: a cursor over last_seen[], a bounded slice at a time. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sc_timer.h"
 
 int
-sc_sweep_init(struct sc_sweep *s, uint32_t nb)
+sc_sweep_init(struct sc_sweep *s, uint32_t nb, int socket)
 {
 	*s = (struct sc_sweep){.nb = nb};
-	s->last_seen = calloc(nb > 0 ? nb : 1, sizeof(*s->last_seen));
+	s->last_seen = sc_mem_map(nb, sizeof(*s->last_seen), socket);
 	if (s->last_seen == NULL) {
 		s->nb = 0;
 		return -ENOMEM;
@@ -21,7 +20,7 @@ sc_sweep_init(struct sc_sweep *s, uint32_t nb)
 void
 sc_sweep_free(struct sc_sweep *s)
 {
-	free(s->last_seen);
+	sc_mem_unmap(s->last_seen, s->nb, sizeof(*s->last_seen));
 	memset(s, 0, sizeof(*s));
 }
 

@@ -19,7 +19,7 @@
 static struct sc_wheel_node *
 node_at(const struct sc_wheel *w, uint32_t i)
 {
-	return (struct sc_wheel_node *)(void *)(w->nodes + (size_t)i * w->stride);
+	return &w->nodes[i];
 }
 
 static void
@@ -56,12 +56,10 @@ list_of(const struct sc_wheel *w, uint32_t due_tick)
 }
 
 void
-sc_wheel_init(struct sc_wheel *w, void *first_node, size_t stride, uint32_t nb_nodes,
-		uint64_t now_us)
+sc_wheel_init(struct sc_wheel *w, struct sc_wheel_node *nodes, uint32_t nb_nodes, uint64_t now_us)
 {
 	assert(nb_nodes < FIRST_OF);
-	w->nodes = first_node;
-	w->stride = stride;
+	w->nodes = nodes;
 	w->nb_nodes = nb_nodes;
 	w->tick = now_us >> SC_WHEEL_TICK_SHIFT;
 	w->run_to = w->tick;

@@ -262,7 +262,7 @@ too_many_beyond(void **state)
 static void
 tune_small(struct bed *b)
 {
-	b->cfg.held_bytes = 4096; /* 64 chunks, 16 references, 80 descriptors */
+	b->cfg.held_bytes = 4096; /* 64 chunks, 16 references */
 }
 
 /* No room for client bytes: refused by name, and the flow ends as no_memory. */

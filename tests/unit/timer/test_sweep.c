@@ -23,7 +23,7 @@ test_border_of_the_life_time(void **state)
 	struct sc_sweep s;
 	uint32_t out[4];
 
-	assert_int_equal(sc_sweep_init(&s, NB), 0);
+	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
 	sc_sweep_touch(&s, 17, us(NOW_S) + 999999);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S) + 999999, TTL_S, NB, out, 4), 0);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 1);
@@ -47,7 +47,7 @@ test_virtual_time_from_zero(void **state)
 	struct sc_sweep s;
 	uint32_t out[4];
 
-	assert_int_equal(sc_sweep_init(&s, NB), 0);
+	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
 	sc_sweep_touch(&s, 3, 0);
 	assert_int_equal(sc_sweep_run(&s, us(TTL_S), TTL_S, NB, out, 4), 0);
 	assert_int_equal(sc_sweep_run(&s, us(TTL_S + 2), TTL_S, NB, out, 4), 1);
@@ -62,7 +62,7 @@ check_turn(uint32_t slice, uint32_t max)
 	uint32_t out[NB], found[NB] = {0}, calls = 0, nb_found = 0;
 	struct sc_sweep s;
 
-	assert_int_equal(sc_sweep_init(&s, NB), 0);
+	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
 	for (uint32_t i = 0; i < NB; i++)
 		if (i % 3 != 0)
 			sc_sweep_touch(&s, i, us(i % 3 == 1 ? NOW_S - 100 : NOW_S));
@@ -102,7 +102,7 @@ test_slice_longer_than_the_array(void **state)
 	struct sc_sweep s;
 	uint32_t out[64];
 
-	assert_int_equal(sc_sweep_init(&s, 5), 0);
+	assert_int_equal(sc_sweep_init(&s, 5, -1), 0);
 	for (uint32_t i = 0; i < 5; i++)
 		sc_sweep_touch(&s, i, us(1));
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 64), 5);
@@ -117,7 +117,7 @@ test_empty_array(void **state)
 	struct sc_sweep s;
 	uint32_t out[1];
 
-	assert_int_equal(sc_sweep_init(&s, 0), 0);
+	assert_int_equal(sc_sweep_init(&s, 0, -1), 0);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 1), 0);
 	sc_sweep_free(&s);
 	sc_sweep_free(&s);

@@ -12,18 +12,13 @@
 #define DAY_US (86400 * SC_US_PER_S)
 #define NOW_US (1700000000 * SC_US_PER_S)
 
-/* Nodes inside something larger, as sessions have them. */
-struct item {
-	char before[20];
-	struct sc_wheel_node node;
-	char after[32];
-};
-
 #define NB_ITEMS 500
 
 struct run {
 	struct sc_wheel wheel;
-	struct item items[NB_ITEMS];
+	char before[20];
+	struct sc_wheel_node node[NB_ITEMS];
+	char after[32];
 	bool is_armed[NB_ITEMS];
 	uint64_t due_us[NB_ITEMS];
 	uint64_t now_us;
@@ -37,10 +32,11 @@ static void
 run_init(uint64_t now_us, uint64_t seed)
 {
 	memset(&r, 0, sizeof(r));
-	memset(r.items, 0x5c, sizeof(r.items));
+	memset(r.before, 0x5c, sizeof(r.before));
+	memset(r.after, 0x5c, sizeof(r.after));
 	r.now_us = now_us;
 	sc_rng_seed(&r.rng, seed);
-	sc_wheel_init(&r.wheel, &r.items[0].node, sizeof(r.items[0]), NB_ITEMS, now_us);
+	sc_wheel_init(&r.wheel, r.node, NB_ITEMS, now_us);
 }
 
 static void
@@ -334,22 +330,22 @@ test_validate_sees_damage(void **state)
 	arm(5, NOW_US + 1000);
 	arm(6, NOW_US + 90000);
 	assert_true(sc_wheel_validate(&r.wheel));
-	saved = r.items[4].node;
-	r.items[4].node.due_tick -= 2; /* its slot comes too late */
+	saved = r.node[4];
+	r.node[4].due_tick -= 2; /* its slot comes too late */
 	assert_false(sc_wheel_validate(&r.wheel));
-	r.items[4].node = saved;
-	r.items[4].node.prev = 6;
+	r.node[4] = saved;
+	r.node[4].prev = 6;
 	assert_false(sc_wheel_validate(&r.wheel));
-	r.items[4].node = saved;
-	r.items[4].node.next = 4; /* a circle */
+	r.node[4] = saved;
+	r.node[4].next = 4; /* a circle */
 	assert_false(sc_wheel_validate(&r.wheel));
-	r.items[4].node.next = NB_ITEMS;
+	r.node[4].next = NB_ITEMS;
 	assert_false(sc_wheel_validate(&r.wheel));
-	r.items[4].node = saved;
+	r.node[4] = saved;
 	r.wheel.nb_queued++;
 	assert_false(sc_wheel_validate(&r.wheel));
 	r.wheel.nb_queued--;
-	r.items[7].node.next = SC_TIMER_NONE; /* armed, but nowhere */
+	r.node[7].next = SC_TIMER_NONE; /* armed, but nowhere */
 	assert_false(sc_wheel_validate(&r.wheel));
 }
 
@@ -363,12 +359,10 @@ test_neighbours_stay_untouched(void **state)
 		r.now_us += random_step();
 		expire(NB_ITEMS);
 	}
-	for (uint32_t i = 0; i < NB_ITEMS; i++) {
-		for (unsigned int k = 0; k < sizeof(r.items[i].before); k++)
-			assert_int_equal(r.items[i].before[k], 0x5c);
-		for (unsigned int k = 0; k < sizeof(r.items[i].after); k++)
-			assert_int_equal(r.items[i].after[k], 0x5c);
-	}
+	for (unsigned int k = 0; k < sizeof(r.before); k++)
+		assert_int_equal(r.before[k], 0x5c);
+	for (unsigned int k = 0; k < sizeof(r.after); k++)
+		assert_int_equal(r.after[k], 0x5c);
 }
 
 int
