@@ -115,6 +115,8 @@ int peer_ranges_init(struct peer_index *ix);
 
 /* view.c: parse a record in place. */
 enum sc_reason peer_view_parse(const struct sc_capture_pkt *pkt, struct sc_seg *seg);
+/* Its IP version, and where the IP header begins; 0: none. */
+unsigned int peer_view_ip(const struct sc_capture_pkt *pkt, uint32_t *off);
 
 /* ---- looking up ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "index.h"
+#include "pieces.h"
 
 #define SCAN_FAR (1 << 30) /* RFC 7323 section 2.3: no window is larger */
 
@@ -16,16 +17,17 @@ struct scan {
 	const struct peer_index_cfg *cfg;
 	uint32_t *head; /* newest flow of a tuple first; mask + 1 chains */
 	uint32_t mask;
-	uint64_t nb_cut;       /* frames shorter than their IP length says */
-	uint64_t nb_fragments; /* of IP packets */
+	uint64_t nb_cut; /* frames shorter than their IP length says */
+	struct pieces *pieces;
 	struct sc_err *err;
 };
 
 /* A segment, turned so that the client is the source or the destination as it was. */
 struct frame {
 	const struct sc_seg *seg;
-	uint64_t pos; /* of the payload */
-	bool is_in;   /* from the client */
+	const struct part *part; /* its payload, in order */
+	unsigned int nb_parts;
+	bool is_in; /* from the client */
 	int rule;
 	const struct sc_addr *client, *prod;
 	uint16_t cport, pport;
@@ -217,20 +219,24 @@ add_segment(struct scan *s, const struct frame *fr, struct cap_dir *d, const str
 {
 	const struct sc_seg *seg = fr->seg;
 	uint32_t seq = seg->seq + ((seg->flags & SC_TCP_SYN) != 0 ? 1 : 0);
-	struct cap_seg piece = {.pos = fr->pos, .len = seg->payload_len};
+	uint64_t dep = dep_of(seg, other);
 	int64_t off, fin_off;
 	int rc = 0;
 
 	set_base(d, seq);
 	off = unwrap(d, seq);
 	fin_off = off + seg->payload_len;
-	piece.dep = dep_of(seg, other);
-	if (piece.len > 0)
-		rc = add_data(s, d, piece, off);
+	for (unsigned int i = 0; i < fr->nb_parts && rc == 0; i++) {
+		const struct part *part = &fr->part[i];
+
+		rc = add_data(s, d,
+				(struct cap_seg){.pos = part->pos, .len = part->len, .dep = dep},
+				off + part->off);
+	}
 	if ((seg->flags & SC_TCP_FIN) != 0 && !d->has_fin && fin_off >= (int64_t)d->end) {
 		d->has_fin = true;
 		d->fin_off = (uint64_t)fin_off;
-		d->fin_dep = piece.dep;
+		d->fin_dep = dep;
 		d->end = d->fin_off;
 	}
 	return rc;
@@ -344,9 +350,9 @@ scan_production(struct scan *s, const struct frame *fr)
 }
 
 static int
-scan_frame(struct scan *s, const struct sc_seg *seg, uint64_t pos)
+scan_frame(struct scan *s, const struct whole *w)
 {
-	struct frame fr = {.seg = seg, .pos = pos};
+	struct frame fr = {.seg = &w->seg, .part = w->part, .nb_parts = w->nb};
 	struct cap_flow *f;
 	int rc;
 
@@ -374,14 +380,28 @@ scan_error(const struct scan *s, int rc, const struct sc_capture_pkt *pkt)
 			(unsigned long long)s->ix->nb_segs);
 }
 
+/* A record, or the packet that it completes. False: neither is a good TCP segment. */
+static bool
+read_record(struct scan *s, const struct sc_capture_pkt *pkt, struct whole *w)
+{
+	enum sc_reason r = peer_view_parse(pkt, &w->seg);
+
+	if (r == SC_R_IP_FRAGMENT)
+		return pieces_take(s->pieces, pkt, w);
+	s->nb_cut += r == SC_R_TRUNCATED_FRAME;
+	w->nb = w->seg.payload_len > 0;
+	w->part[0] = (struct part){.pos = (uint64_t)pkt->file << PEER_POS_BITS
+					| (pkt->offset + w->seg.payload_off),
+			.len = w->seg.payload_len};
+	return r == SC_R_NONE;
+}
+
 static int
 scan_files(struct scan *s, struct sc_capture_reader *r)
 {
 	struct sc_capture_pkt pkt;
-	struct sc_seg seg;
+	struct whole w;
 	struct sc_err why;
-	enum sc_reason reason;
-	uint64_t pos;
 	int rc;
 
 	for (;;) {
@@ -392,13 +412,9 @@ scan_files(struct scan *s, struct sc_capture_reader *r)
 			sc_log(SC_LOG_WARN, "peer", "%s", why.text);
 			continue;
 		}
-		reason = peer_view_parse(&pkt, &seg);
-		s->nb_cut += reason == SC_R_TRUNCATED_FRAME;
-		s->nb_fragments += reason == SC_R_IP_FRAGMENT;
-		if (reason != SC_R_NONE)
+		if (!read_record(s, &pkt, &w))
 			continue;
-		pos = (uint64_t)pkt.file << PEER_POS_BITS | (pkt.offset + seg.payload_off);
-		rc = scan_frame(s, &seg, pos);
+		rc = scan_frame(s, &w);
 		if (rc < 0)
 			return scan_error(s, rc, &pkt);
 	}
@@ -412,23 +428,23 @@ peer_scan(struct peer_index *ix, const struct peer_index_cfg *cfg, struct sc_err
 	int rc;
 
 	s.head = malloc((s.mask + 1) * sizeof(*s.head));
-	if (s.head == NULL)
+	s.pieces = pieces_new();
+	if (s.head == NULL || s.pieces == NULL) {
+		free(s.head);
+		pieces_free(s.pieces);
 		return sc_err_set(err, -ENOMEM, "peer: no memory for the index");
+	}
 	memset(s.head, 0xff, (s.mask + 1) * sizeof(*s.head));
 	r = sc_capture_reader_open(cfg->paths, cfg->nb_paths, err);
 	rc = r != NULL ? scan_files(&s, r) : -errno;
 	sc_capture_reader_close(r);
 	free(s.head);
+	pieces_free(s.pieces);
 	if (s.nb_cut > 0)
 		sc_log(SC_LOG_WARN, "peer",
 				"%llu frames of the captures were cut off by a snap length: their "
 				"bytes "
 				"are neither replayed nor answered; capture whole frames (-s 0)",
 				(unsigned long long)s.nb_cut);
-	if (s.nb_fragments > 0)
-		sc_log(SC_LOG_WARN, "peer",
-				"%llu frames of the captures are IP fragments: they are replayed, "
-				"but this peer does not know their bytes; replay to a real target",
-				(unsigned long long)s.nb_fragments);
 	return rc;
 }
