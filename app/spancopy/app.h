@@ -25,7 +25,7 @@ enum app_exit {
 #define APP_FLOWS_USEFUL 1024       /* a pool for fewer is refused */
 #define APP_WARNINGS_MAX 8
 #define APP_NEIGH_RING 256 /* neighbour frames on their way between intercepts */
-#define APP_CELLS_MAX (SC_STEER_WORKERS_MAX + SC_INTERCEPTS_MAX)
+#define APP_CELLS_MAX (SC_STEER_WORKERS_MAX + SC_INTERCEPTS_MAX + 1)
 
 struct app_warning {
 	char text[512];
@@ -42,13 +42,14 @@ struct app {
 	uint32_t rx_pool_size, tx_pool_size, peer_pool_size;
 	bool has_nic_mirror, has_nic_test;
 	struct sc_capture *capture;
+	struct sc_source *source;
 	struct sc_peer *peer;
 	struct sc_intercept *intercept[SC_STEER_WORKERS_MAX];
 	unsigned int nb_intercepts;  /* of intercept[] */
 	struct rte_ring *neigh_ring; /* NULL: one intercept, or a peer inside the process */
 	struct sc_worker *worker[SC_STEER_WORKERS_MAX];
 	struct sc_ilcore *ilcore[SC_INTERCEPTS_MAX];
-	struct sc_stats_cell *cell; /* workers first, then intercept lcores */
+	struct sc_stats_cell *cell; /* workers first, then intercept lcores, then the pump */
 	unsigned int nb_cells;
 	unsigned int nb_launched;
 	/* figures */

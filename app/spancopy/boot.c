@@ -50,19 +50,6 @@ boot_pools(struct app *a, struct sc_err *err)
 
 /* The owner of a frame, for ring ports that have a queue per worker. */
 static uint16_t
-owner_of(void *arg, struct rte_mbuf *m)
-{
-	const struct app *a = arg;
-	enum sc_link link = (enum sc_link)sc_mbuf_meta(m)->link;
-	struct sc_seg seg;
-	enum sc_reason r = sc_packet_parse(m, link, &seg);
-
-	if (r != SC_R_NONE && r != SC_R_BAD_L4_CHECKSUM)
-		return 0;
-	return sc_steer_owner(a->steer, sc_fold_tuple(&seg.src, &seg.dst, seg.sport, seg.dport));
-}
-
-static uint16_t
 response_owner(void *arg, struct rte_mbuf *m)
 {
 	const struct app *a = arg;
@@ -132,10 +119,13 @@ boot_capture(struct app *a, struct sc_err *err)
 			.speed = a->cfg.pace == SC_PACE_IMMEDIATE ? 0 : a->cfg.speed,
 			.pool = a->rx_pool,
 			.nb_queues = (uint16_t)a->cfg.workers,
-			.queue_of = owner_of,
-			.arg = a,
+			.route = sc_source_route,
 	};
 
+	a->source = sc_source_create(a->steer, &a->cell[a->nb_cells - 1], err);
+	if (a->source == NULL)
+		return APP_ENVIRONMENT;
+	cc.arg = a->source;
 	a->capture = sc_capture_create(&cc, err);
 	if (a->capture == NULL)
 		return APP_CAPTURE;
@@ -414,7 +404,7 @@ init_box(struct app *a)
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(box->tx_lock); i++)
 		rte_spinlock_init(&box->tx_lock[i]);
 	atomic_store(&box->phase, SC_PHASE_HOLD);
-	a->nb_cells = box->nb_workers + box->nb_intercepts;
+	a->nb_cells = box->nb_workers + box->nb_intercepts + (app_has_pump(a) ? 1 : 0);
 }
 
 static int
@@ -488,6 +478,7 @@ app_shutdown(struct app *a)
 		sc_intercept_destroy(a->intercept[i]);
 	rte_ring_free(a->neigh_ring);
 	sc_capture_destroy(a->capture);
+	sc_source_destroy(a->source);
 	sc_peer_destroy(a->peer);
 	if (a->box != NULL) {
 		for (unsigned int i = 0; a->has_nic_mirror && i < a->cfg.nb_mirror; i++)

@@ -135,7 +135,7 @@ app_size_pools(struct app *a)
 			+ APP_NEIGH_RING + w * SC_FRAGMENTS_MAX
 			+ (w > 1 ? w * w * SC_HANDOVER_RING + w * SC_HANDOVER_RING_SOFT : 0);
 	if (a->cfg.nb_captures > 0)
-		a->rx_pool_size += w * RING_PORT_SLOTS;
+		a->rx_pool_size += w * RING_PORT_SLOTS + SC_FRAGMENTS_MAX;
 	a->tx_pool_size = queues * DESCRIPTORS + w * (SC_TX_BACKLOG + SC_REPLAY_TX_MAX + 128)
 			+ lcores * CACHE * 2;
 	if (a->cfg.peer == SC_PEER_CAPTURE) {

@@ -54,13 +54,16 @@ pump_run(void *arg)
 		uint32_t done = 0;
 
 		if (phase == SC_PHASE_STOP)
-			return 0;
+			break;
 		if (phase == SC_PHASE_RUN)
 			done += sc_capture_poll(a->capture, now);
 		if (a->peer != NULL)
 			done += sc_peer_poll(a->peer, now);
+		sc_stats_publish(&a->cell[a->nb_cells - 1]);
 		sc_idle(&idler, done > 0, SC_US_PER_MS);
 	}
+	sc_source_drop(a->source);
+	return 0;
 }
 
 static int

@@ -308,22 +308,38 @@ is_due(const struct sc_capture *c, uint64_t now_us)
 			&& (double)c->pkt_us <= (double)(now_us - c->start_us) * c->cfg.speed;
 }
 
+/* The frame and the queue to deliver it to, in c->waits; NULL there: it was taken for good. */
+static void
+route(struct sc_capture *c, struct rte_mbuf *m)
+{
+	uint32_t len = m->pkt_len;
+
+	c->waits_queue = 0;
+	c->waits = c->cfg.route == NULL ? m : c->cfg.route(c->cfg.arg, m, &c->waits_queue);
+	assert(c->waits_queue < c->cfg.nb_queues);
+	if (c->waits != NULL)
+		return;
+	c->stats.frames++;
+	c->stats.bytes += len;
+}
+
 /* Make c->waits from the next due record; false: nothing due, nothing left or no mbuf. */
 static bool
 frame_ready(struct sc_capture *c, uint64_t now_us, unsigned int *budget)
 {
-	if (c->waits != NULL)
-		return true;
-	if (!c->has_pkt)
-		c->has_pkt = pkt_read(c, budget);
-	if (!c->has_pkt || !is_due(c, now_us))
-		return false;
-	c->waits = pkt_to_mbuf(c);
-	if (c->waits == NULL)
-		return false;
-	c->has_pkt = false;
-	c->waits_queue = c->cfg.queue_of == NULL ? 0 : c->cfg.queue_of(c->cfg.arg, c->waits);
-	assert(c->waits_queue < c->cfg.nb_queues);
+	struct rte_mbuf *m;
+
+	while (c->waits == NULL) {
+		if (!c->has_pkt)
+			c->has_pkt = pkt_read(c, budget);
+		if (!c->has_pkt || !is_due(c, now_us))
+			return false;
+		m = pkt_to_mbuf(c);
+		if (m == NULL)
+			return false;
+		c->has_pkt = false;
+		route(c, m);
+	}
 	return true;
 }
 

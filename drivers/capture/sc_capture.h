@@ -55,13 +55,16 @@ struct sc_capture_cfg {
 	struct rte_mempool
 			*pool; /* data room for whole frames is not needed: long ones are chained */
 	uint16_t nb_queues;    /* 1..16 */
-	/* queue of a frame; NULL: all on queue 0. Same thread as the poll. */
-	uint16_t (*queue_of)(void *arg, struct rte_mbuf *m);
+	/*
+	 * The frame to deliver in place of m, which is taken over, and its queue; NULL: none. Same
+	 * thread as the poll. Without it all frames go to queue 0.
+	 */
+	struct rte_mbuf *(*route)(void *arg, struct rte_mbuf *m, uint16_t *queue);
 	void *arg;
 };
 
 struct sc_capture_stats {
-	uint64_t frames, bytes; /* put on rings */
+	uint64_t frames, bytes; /* put on rings, or taken by cfg.route for good */
 	uint64_t unknown_link;  /* records that were not delivered */
 	uint64_t snapped;       /* records with caplen < len (delivered all the same) */
 	uint64_t damaged_files;

@@ -123,6 +123,23 @@ void sc_ilcore_destroy(struct sc_ilcore *l);
 uint32_t sc_ilcore_poll(struct sc_ilcore *l);
 int sc_ilcore_run(void *ilcore);
 
+/* ---- the source: the lcore that reads captures for all workers ---- */
+
+struct sc_source;
+
+/* Counts in *cell, which the lcore of the source writes. NULL with a sentence. */
+struct sc_source *sc_source_create(
+		const struct sc_steer *steer, struct sc_stats_cell *cell, struct sc_err *err);
+/* Only when nothing waits. */
+void sc_source_destroy(struct sc_source *s);
+/*
+ * The frame to deliver in place of m, which is taken over, and the queue of its owner. NULL: it was
+ * an IP fragment that waits for others, or was refused and counted. Reads sc_mbuf_meta().
+ */
+struct rte_mbuf *sc_source_route(void *source, struct rte_mbuf *m, uint16_t *queue);
+/* No more will come: refuse what waits. */
+void sc_source_drop(struct sc_source *s);
+
 /* ---- idling ---- */
 
 struct sc_idler {

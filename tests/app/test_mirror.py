@@ -139,11 +139,17 @@ class Mirror(Case):
         fragmented(capture)
         nb = len(capture.packets) - nb
         twice(capture)
-        report = self.check(capture, said)
+        for words in ([], ['--workers', '2', '--pace', 'immediate'],
+                      ['--workers', '4', '--pace', 'immediate']):
+            self.check_fragments(self.check(capture, said, *words), nb)
+
+    def check_fragments(self, report, nb):
         mirror = report['frames']['mirror']
         self.assertEqual(mirror['fragments_merged'], nb + nb * 3 // 2)
         self.assertEqual(mirror['fragments'], 0)
         self.assertNotIn('ip_fragment', mirror['refused'])
+        self.assertEqual(mirror['misrouted'], 0)
+        self.assertEqual(mirror['reordered'], 0)
 
     def test_fragment_lost(self):
         capture, _ = conversations()

@@ -255,13 +255,14 @@ struct spread {
 	uint32_t called;
 };
 
-static uint16_t
-by_number(void *arg, struct rte_mbuf *m)
+static struct rte_mbuf *
+by_number(void *arg, struct rte_mbuf *m, uint16_t *queue)
 {
 	struct spread *s = arg;
 
 	s->called++;
-	return (uint16_t)(*rte_pktmbuf_mtod(m, uint32_t *) % s->nb);
+	*queue = (uint16_t)(*rte_pktmbuf_mtod(m, uint32_t *) % s->nb);
+	return m;
 }
 
 static void
@@ -273,7 +274,7 @@ test_queues(void **state)
 			.nb_paths = 1,
 			.pool = pool,
 			.nb_queues = 4,
-			.queue_of = by_number,
+			.route = by_number,
 			.arg = &s};
 	uint32_t got = 0, next[4] = {0, 1, 2, 3};
 	struct sc_capture *c;
@@ -301,6 +302,55 @@ test_queues(void **state)
 	}
 	assert_int_equal(s.called, 6000); /* once a frame, also for those that waited */
 	assert_true(stats(c).is_done);
+	sc_capture_destroy(c);
+	pool_is_full(pool);
+}
+
+/* Takes two of three frames for good. */
+static struct rte_mbuf *
+keep_some(void *arg, struct rte_mbuf *m, uint16_t *queue)
+{
+	uint32_t number = *rte_pktmbuf_mtod(m, uint32_t *);
+
+	*queue = (uint16_t)(number % 2);
+	if (number % 3 == 0)
+		return m;
+	rte_pktmbuf_free(m);
+	return NULL;
+}
+
+static void
+test_taken(void **state)
+{
+	const char *p = path;
+	struct sc_capture_cfg cfg = {.paths = &p,
+			.nb_paths = 1,
+			.pool = pool,
+			.nb_queues = 2,
+			.route = keep_some};
+	uint32_t got = 0, next[2] = {0, 3};
+	struct sc_capture *c;
+	struct rte_mbuf *m[8];
+	struct sc_err err;
+	uint16_t n;
+
+	write_frames(path, T0, 3000, 100);
+	c = sc_capture_create(&cfg, &err);
+	assert_non_null(c);
+	for (unsigned int round = 0; !stats(c).is_done || got < 1000; round++) {
+		sc_capture_poll(c, NOW);
+		n = rte_eth_rx_burst(sc_capture_port(c)->id, round % 2, m, 8);
+		for (uint16_t i = 0; i < n; i++) {
+			assert_int_equal(*rte_pktmbuf_mtod(m[i], uint32_t *), next[round % 2]);
+			next[round % 2] += 6;
+			rte_pktmbuf_free(m[i]);
+		}
+		got += n;
+		assert_true(round < 100000);
+	}
+	assert_int_equal(got, 1000);
+	assert_int_equal(stats(c).frames, 3000);
+	assert_int_equal(stats(c).bytes, 3000 * 60);
 	sc_capture_destroy(c);
 	pool_is_full(pool);
 }
@@ -473,6 +523,7 @@ main(void)
 			cmocka_unit_test(test_flat_out_waits_for_room),
 			cmocka_unit_test(test_empty_pool_waits),
 			cmocka_unit_test(test_queues),
+			cmocka_unit_test(test_taken),
 			cmocka_unit_test(test_long_frames),
 			cmocka_unit_test(test_unknown_link),
 			cmocka_unit_test(test_damage),
