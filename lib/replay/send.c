@@ -336,6 +336,20 @@ push_gap(struct sc_session *s, const struct sc_held *h)
 	return true;
 }
 
+/*
+ * Production had closed its half, too, when the client sent this: it goes on, on the same connection.
+ * Where the mirror has not shown that FIN, it is the one number more that the client acknowledges.
+ */
+static bool
+is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_held *h)
+{
+	const struct sc_flow *f = flow_of(e, s);
+
+	if (f->flags & SC_FLOW_PROD_FIN)
+		return h->ack == f->prod_fin;
+	return h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
+}
+
 static bool
 push_one(struct sc_replay *e, uint32_t si)
 {
@@ -343,7 +357,7 @@ push_one(struct sc_replay *e, uint32_t si)
 	struct sc_held *h = held_at(e, s->cur_nxt);
 	bool is_new_turn = h->kind == SC_HELD_DATA && sc_seq_gt(h->ack, s->base);
 
-	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN)) {
+	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN) && !is_half_closed(e, s, h)) {
 		if (s->una == s->max)
 			session_reopen(e, si);
 		return false;
