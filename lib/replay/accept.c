@@ -373,8 +373,9 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 }
 
 /*
- * A RST ends the stream at the expected byte; with a hole open, behind the last byte beyond it: the
- * hole decides, and its bytes may just be late.
+ * A RST ends the stream at the expected byte; with a hole open, behind the last byte beyond it, and
+ * where its own number lies further on, there: the hole decides, and its bytes may just be late. One
+ * number more may be that of a FIN.
  */
 static void
 take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
@@ -395,6 +396,8 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		hole_give_up(e, fi);
 		return;
 	}
+	if (sc_seq_gt(s->seq, end + 1))
+		end = s->seq;
 	hi = sc_held_take_empty(&e->t);
 	if (hi == SC_NONE) {
 		out_of_memory(e, fi, 0);
@@ -404,7 +407,7 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	h->kind = SC_HELD_RST;
 	h->seq = end;
 	annotate(e, f, s, h);
-	if (f->nb_ooo > 0) {
+	if (end != f->nxt) {
 		insert_ooo(e, fi, link, hi);
 		return;
 	}
