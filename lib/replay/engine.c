@@ -246,6 +246,26 @@ is_never_opened(const struct sc_replay *e, const struct sc_flow *f)
 	return !e->cfg.is_file || (uint32_t)e->cap_us - f->syn_us > EMBRYONIC_TTL_S * SC_US_PER_S;
 }
 
+/*
+ * Has a flow been silent for so long that nothing will come? From a file, its frames may wait with
+ * their source: then the time at which others were captured counts.
+ */
+static bool
+is_silent(const struct sc_replay *e, const struct sc_flow *f, uint32_t idle_s)
+{
+	uint32_t now = (uint32_t)e->cap_us, us = elapsed_us(f->syn_us, now);
+
+	if (idle_s <= e->cfg.session_timeout_s)
+		return false;
+	if (!e->cfg.is_file || e->is_draining)
+		return true;
+	if (f->client_us != 0)
+		us = SC_MIN(us, elapsed_us(f->client_us, now));
+	if (f->prod_us != 0)
+		us = SC_MIN(us, elapsed_us(f->prod_us, now));
+	return us / SC_US_PER_S > e->cfg.session_timeout_s;
+}
+
 static void
 flow_expired(struct sc_replay *e, uint32_t fi)
 {
@@ -257,7 +277,7 @@ flow_expired(struct sc_replay *e, uint32_t fi)
 	} else if (f->state == SC_FLOW_JOINING
 			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > JOIN_TTL_S)) {
 		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
-	} else if (f->state == SC_FLOW_LIVE && idle_s > e->cfg.session_timeout_s) {
+	} else if (f->state == SC_FLOW_LIVE && is_silent(e, f, idle_s)) {
 		flow_abort(e, fi, SC_R_IDLE_TIMEOUT);
 	}
 }

@@ -351,6 +351,32 @@ idle_timeout(void **state)
 	bed_end(b);
 }
 
+static void
+from_file(struct bed *b)
+{
+	tune_short(b);
+	b->cfg.is_file = true;
+}
+
+/* From a file, frames wait with their source: idle is a flow that the capture shows no more. */
+static void
+idle_file(void **state)
+{
+	struct bed *b = bed_new(*state, from_file);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	b->cap_us = b->now_us;
+	conv_open_said(c, 10);
+	bed_run(b, 130 * BED_S);
+	bed_silent(b);
+	b->cap_us += 61 * BED_S;
+	conv_syn(d);
+	bed_run(b, 2 * BED_S);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, IDLE_TIMEOUT), 1);
+	bed_forget(b);
+	bed_end(b);
+}
+
 /* The capture ends: what is open is closed in order, what waits is sent first. */
 static void
 drained(void **state)
@@ -452,6 +478,7 @@ main(void)
 			BOTH(reset_of_fin),
 			BOTH(reset_of_data_and_fin),
 			BOTH(idle_timeout),
+			BOTH(idle_file),
 			BOTH(drained),
 			BOTH(stopped),
 			BOTH(outcome_of_copies),
