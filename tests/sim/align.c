@@ -153,8 +153,10 @@ align(struct sim *s, struct tconn *c)
 			sim_fail(s, "port %u: more bytes than the client sent", c->port);
 			return;
 		}
-		if (jump(c))
+		if (jump(c)) {
+			sim_show(s, SHOWN_GAP_CROSSED);
 			continue;
+		}
 		sim_fail(s,
 				"flow %ld port %u: byte %u of the connection is not the client's "
 				"byte %lu, nor any later one",

@@ -74,13 +74,43 @@ parse(int argc, char **argv, struct options *o)
 	return optind == argc ? 0 : -1;
 }
 
+/* With so many schedules everything must have been seen. */
+#define COVERAGE_MIN 20000
+
+static unsigned int
+not_covered(const struct options *o, const struct sim_totals *t)
+{
+	unsigned int nb = 0;
+
+	if (t->schedules < COVERAGE_MIN || o->only != UINT64_MAX)
+		return 0;
+	for (unsigned int i = 0; i < SIM_FAULT_COUNT; i++) {
+		if (t->hit[i] > 0)
+			continue;
+		printf("NEVER: %s\n", sim_fault_names[i]);
+		nb++;
+	}
+	for (unsigned int i = 0; i < SIM_SHOWN_COUNT; i++) {
+		if (t->shown[i] > 0)
+			continue;
+		printf("NEVER: %s\n", sim_shown_names[i]);
+		nb++;
+	}
+	return nb;
+}
+
 static void
 print_totals(const struct sim_totals *t)
 {
-	printf("disturbances:");
+	printf("schedules in which a disturbance was drawn, and took effect; turns, and early "
+	       "ones:\n");
 	for (unsigned int i = 0; i < SIM_FAULT_COUNT; i++)
-		printf(" %s %" PRIu64 ";", sim_fault_names[i], t->fault[i]);
-	printf("\ntraffic:");
+		printf("  %-38s %7" PRIu64 " %7" PRIu64 " %9" PRIu64 " %6" PRIu64 "\n",
+				sim_fault_names[i], t->fault[i], t->hit[i], t->turns_by[i],
+				t->early_by[i]);
+	for (unsigned int i = 0; i < SIM_SHOWN_COUNT; i++)
+		printf("  %-38s %15" PRIu64 "\n", sim_shown_names[i], t->shown[i]);
+	printf("traffic:");
 	for (unsigned int i = 0; i < KIND_COUNT; i++)
 		printf(" %s %" PRIu64 ";", sim_kind_names[i], t->kind[i]);
 	for (unsigned int i = 0; i < ENDING_COUNT; i++)
@@ -96,6 +126,9 @@ print_totals(const struct sim_totals *t)
 	printf("\n%" PRIu64 " of %" PRIu64 " bytes delivered; %" PRIu64 " mirror frames, %" PRIu64
 	       " frames sent\n",
 			t->delivered, t->bytes, t->frames, t->sent);
+	printf("%" PRIu64 " of %" PRIu64 " flows were untouched and read to their end; %" PRIu64
+	       " schedules excused\n",
+			t->checked, t->flows, t->excused);
 	printf("turns that began early: %" PRIu64 " of %" PRIu64 " in all; %" PRIu64 " of %" PRIu64
 	       " where the answer could be known\n",
 			t->early, t->turns, t->early_exact, t->turns_exact);
@@ -105,19 +138,19 @@ print_totals(const struct sim_totals *t)
 static void
 run_some(const struct options *o, uint64_t first, struct sim_totals *t)
 {
-	struct sim_totals scrap = {0};
-	char why[600];
+	static struct sim_totals scrap;
 
 	for (uint64_t seed = o->from + first; seed < o->from + o->seeds; seed += o->jobs) {
+		struct sim_verdict v = {.flow = SIM_NONE};
 		struct sim_cfg cfg;
 
 		sim_cfg_draw(&cfg, seed, o->only);
-		if (sim_schedule(&cfg, t, o->is_verbose ? stdout : NULL, why, sizeof(why)))
+		if (sim_schedule(&cfg, t, o->is_verbose ? stdout : NULL, &v))
 			continue;
 		if (t->failed <= PRINT_MAX)
-			printf("seed %" PRIu64 " FAILED: %s\n", seed, why);
-		if (t->failed <= TIMELINE_MAX && !o->is_verbose && o->seeds > 1)
-			sim_schedule(&cfg, &scrap, stdout, why, sizeof(why));
+			printf("seed %" PRIu64 " FAILED: %s\n", seed, v.failure);
+		if (t->failed <= TIMELINE_MAX && !o->is_verbose)
+			sim_schedule(&cfg, &scrap, stdout, &v);
 		fflush(stdout);
 	}
 }
@@ -129,10 +162,38 @@ struct job {
 	int fd; /* its totals come here when it is done */
 };
 
+static bool
+write_all(int fd, const void *from, size_t len)
+{
+	for (const uint8_t *p = from; len > 0;) {
+		ssize_t n = write(fd, p, len);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool
+read_all(int fd, void *to, size_t len)
+{
+	for (uint8_t *p = to; len > 0;) {
+		ssize_t n = read(fd, p, len);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
 static int
 job_start(const struct options *o, uint64_t first, struct job *j)
 {
-	struct sim_totals t = {0};
+	static struct sim_totals t;
 	int fds[2];
 
 	if (pipe(fds) < 0)
@@ -147,17 +208,17 @@ job_start(const struct options *o, uint64_t first, struct job *j)
 	if (run_global() < 0)
 		_exit(2);
 	run_some(o, first, &t);
-	_exit(write(fds[1], &t, sizeof(t)) == (ssize_t)sizeof(t) ? 0 : 2);
+	_exit(write_all(fds[1], &t, sizeof(t)) ? 0 : 2);
 }
 
 /* Totals are nothing but counters. */
 static int
 job_end(struct job *j, struct sim_totals *t)
 {
-	struct sim_totals one;
+	static struct sim_totals one;
 	uint64_t *sum = (uint64_t *)t, *add = (uint64_t *)&one;
 	int status = 0;
-	bool is_good = read(j->fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+	bool is_good = read_all(j->fd, &one, sizeof(one));
 
 	close(j->fd);
 	if (waitpid(j->pid, &status, 0) < 0 || status != 0 || !is_good)
@@ -190,9 +251,10 @@ run_all(const struct options *o, struct sim_totals *t)
 int
 main(int argc, char **argv)
 {
+	static struct sim_totals t;
 	struct options o;
-	struct sim_totals t = {0};
 	struct timespec begin, end;
+	unsigned int missed;
 
 	if (parse(argc, argv, &o) < 0) {
 		fprintf(stderr,
@@ -208,9 +270,10 @@ main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	test_reached(&t.seen);
 	print_totals(&t);
+	missed = not_covered(&o, &t);
 	printf("%.1f s\n",
 			(double)(end.tv_sec - begin.tv_sec)
 					+ (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
 	printf("%" PRIu64 " schedules, %" PRIu64 " failed\n", t.schedules, t.failed);
-	return t.failed > 0;
+	return t.failed > 0 || missed > 0;
 }

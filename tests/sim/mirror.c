@@ -46,56 +46,76 @@ retransmit(struct sim *s, const struct sim_seg *seg)
 		again.pos -= back;
 		again.seq -= back;
 		again.len += back;
+		sim_show(s, SHOWN_OVERLAP);
 	} else {
 		again.pos += front;
 		again.seq += front;
 		again.len -= front;
 	}
 	again.other = has_fault(s, F(M_CONFLICT)) && sim_draw(s, 500);
+	sim_hit(s, again.other ? F(M_CONFLICT) : F(M_RETRANS) & s->cfg.faults);
 	put_frame(s, &again, seg->t_us + sim_between(s, 300, 200000), 0);
 }
 
 static void
 show(struct sim *s, const struct sim_seg *seg)
 {
+	struct sim_flow *f = &s->flow[seg->flow];
 	uint32_t rate = s->cfg.rate;
 	uint64_t t = seg->t_us;
 	uint8_t how = 0;
 
-	if (has_fault(s, F(M_CLIENT_ONLY)) && seg->half == SERVER)
+	if (has_fault(s, seg->half == SERVER ? F(M_CLIENT_ONLY) : F(M_SERVER_ONLY))) {
+		sim_hit(s, s->cfg.faults & (F(M_CLIENT_ONLY) | F(M_SERVER_ONLY)));
 		return;
+	}
 	if (has_fault(s, F(M_RETRANS) | F(M_CONFLICT)) && seg->half == CLIENT && sim_draw(s, rate))
 		retransmit(s, seg);
-	if (has_fault(s, F(M_LOSS)) && sim_draw(s, rate / 2))
+	if (has_fault(s, F(M_LOSS)) && sim_draw(s, rate / 2)) {
+		sim_touch(s, F(M_LOSS), f);
 		return;
+	}
 	if (has_fault(s, F(M_TRUNCATE)) && sim_draw(s, rate / 2))
 		how |= SIM_FRAME_TRUNCATE;
 	if (has_fault(s, F(M_CSUM)) && sim_draw(s, rate / 2))
 		how |= SIM_FRAME_BAD_CSUM;
-	if (has_fault(s, F(M_VLAN)) && seg->half == CLIENT)
+	if (how & SIM_FRAME_TRUNCATE)
+		sim_touch(s, F(M_TRUNCATE), f);
+	if (how & SIM_FRAME_BAD_CSUM)
+		sim_touch(s, F(M_CSUM), f);
+	if (has_fault(s, F(M_VLAN)) && seg->half == CLIENT) {
 		how |= SIM_FRAME_VLAN;
+		sim_hit(s, F(M_VLAN));
+	}
 	/* A SYN behind the first data would make it a mid-stream flow, which may lose bytes. */
 	if (has_fault(s, F(M_REORDER)) && !(seg->flags & SC_TCP_SYN) && sim_draw(s, rate))
 		t += sim_draw(s, 700) ? sim_between(s, 1, 300) : sim_between(s, 1, 15000);
 	put_frame(s, seg, t, how);
-	if (has_fault(s, F(M_DUP)))
+	if (has_fault(s, F(M_DUP))) {
+		sim_hit(s, F(M_DUP));
 		put_frame(s, seg, t + sim_between(s, 0, 2000), how);
+	}
 }
 
 static void
-flow_frames(struct sim *s, const struct sim_flow *f, uint64_t from_us)
+flow_frames(struct sim *s, struct sim_flow *f, uint64_t from_us)
 {
 	for (uint32_t i = 0; i < f->nb_seg; i++) {
 		struct sim_seg seg = f->seg[i];
 
-		if (seg.t_us < from_us)
+		if (seg.t_us < from_us) {
+			sim_touch(s, F(M_MIDSTREAM), f);
 			continue;
+		}
 		while (has_fault(s, F(M_SUPER)) && i + 1 < f->nb_seg
 				&& can_merge(&seg, &f->seg[i + 1])) {
 			i++;
 			seg.len += f->seg[i].len;
 			seg.flags |= f->seg[i].flags;
+			sim_hit(s, F(M_SUPER));
 		}
+		if (seg.len > 32768)
+			sim_show(s, SHOWN_SUPER_BIG);
 		show(s, &seg);
 	}
 }
@@ -108,6 +128,26 @@ by_time(const void *a, const void *b)
 	if (x->t_us != y->t_us)
 		return x->t_us < y->t_us ? -1 : 1;
 	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Which frames have overtaken others of their flow? */
+static void
+note_order(struct sim *s)
+{
+	uint32_t newest[SIM_FLOWS_MAX][2] = {{0}};
+
+	for (uint32_t i = 0; i < s->nb_frames; i++) {
+		const struct sim_seg *g = &s->frame[i].seg;
+		uint32_t *own = &newest[g->flow][g->half], other = newest[g->flow][!g->half];
+
+		if (g->order < *own)
+			sim_show(s, SHOWN_ORDER_ONE);
+		if (g->order < other)
+			sim_show(s, SHOWN_ORDER_BOTH);
+		*own = SC_MAX(*own, g->order);
+	}
+	if (s->shown & (1ull << SHOWN_ORDER_ONE | 1ull << SHOWN_ORDER_BOTH))
+		sim_hit(s, F(M_REORDER));
 }
 
 void
@@ -123,6 +163,8 @@ mirror_make(struct sim *s)
 		flow_frames(s, &s->flow[i], from_us);
 	if (s->nb_frames > 0)
 		qsort(s->frame, s->nb_frames, sizeof(*s->frame), by_time);
+	if (has_fault(s, F(M_REORDER)))
+		note_order(s);
 }
 
 /* ---- bytes ---- */

@@ -141,6 +141,64 @@ complete(struct sim *s)
 				(unsigned long)(got * s->cfg.copies));
 }
 
+static struct sim_flow *
+first_short(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
+		if (s->flow[i].nb_reads != s->flow[i].nb_got * s->cfg.copies)
+			return &s->flow[i];
+	return NULL;
+}
+
+/*
+ * Nothing befell this flow that could lose a byte, whatever befell others: each copy of it has been
+ * read to its end, and its FIN behind that, once.
+ */
+static void
+flow_complete(struct sim *s, const struct sim_flow *f)
+{
+	uint64_t want = f->nb_got * s->cfg.copies;
+	bool has_fin = f->ending == ENDING_CLIENT_FIN || f->ending == ENDING_SERVER_FIN;
+
+	s->totals->checked++;
+	if (f->nb_reads != want)
+		sim_fail(s, "flow %ld: nothing could lose its bytes, and targets read %lu of %lu",
+				(long)(f - s->flow), (unsigned long)f->nb_reads,
+				(unsigned long)want);
+	/* Only the number of its FIN tells that production had closed first. */
+	if (f->nb_early_fins > 0
+			&& !(f->kind == KIND_LEFT && has_fault(s, F(M_CLIENT_ONLY))
+					&& has_fault(s,
+							F(T_SHORTER) | F(T_LONGER)
+									| F(T_SILENT_APP))))
+		sim_fail(s, "flow %ld: a FIN before the end of the stream", (long)(f - s->flow));
+	if (has_fin && f->nb_got > 0 && f->nb_fins != s->cfg.copies)
+		sim_fail(s, "flow %ld: %u FINs for %u copies", (long)(f - s->flow), f->nb_fins,
+				s->cfg.copies);
+}
+
+static void
+flows(struct sim *s)
+{
+	uint64_t got = 0;
+
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++)
+		got += s->flow[i].nb_got;
+	s->totals->flows += s->cfg.nb_flows;
+	if (s->is_touched)
+		return;
+	if (is_explained(s, got)) {
+		s->totals->excused++;
+		return;
+	}
+	for (uint32_t i = 0; i < s->cfg.nb_flows; i++) {
+		s->subject = i;
+		if (!s->flow[i].is_touched)
+			flow_complete(s, &s->flow[i]);
+	}
+	s->subject = SIM_NONE;
+}
+
 /* Frames sent against what there was to send and to answer. */
 static void
 work(struct sim *s)
@@ -164,6 +222,10 @@ early(struct sim *s)
 		return;
 	s->totals->turns += s->turns;
 	s->totals->early += s->early;
+	for (unsigned int i = 0; i < SIM_FAULT_COUNT; i++) {
+		s->totals->turns_by[i] += s->cfg.faults >> i & 1 ? s->turns : 0;
+		s->totals->early_by[i] += s->cfg.faults >> i & 1 ? s->early : 0;
+	}
 	if (!is_strict)
 		return;
 	s->totals->turns_exact += s->turns;
@@ -171,6 +233,17 @@ early(struct sim *s)
 	if (s->early > 0)
 		sim_fail(s, "%lu of %lu turns began early", (unsigned long)s->early,
 				(unsigned long)s->turns);
+}
+
+static void
+note_shown(struct sim *s)
+{
+	const struct sc_stats *st = &s->run->stats;
+
+	if (st->c[SC_C_FLOWS_MIDSTREAM] > st->m[SC_M_FLOW_REFUSED][SC_R_NO_BOUNDARY])
+		sim_show(s, SHOWN_JOINED);
+	if (st->c[SC_C_CONNS_REOPENED] > 0)
+		sim_show(s, SHOWN_REOPENED);
 }
 
 void
@@ -183,6 +256,8 @@ oracle_end(struct sim *s)
 	delivery(s);
 	work(s);
 	early(s);
+	flows(s);
+	note_shown(s);
 	if (!has_fault(s, SIM_LOSSY))
 		complete(s);
 	for (unsigned int r = 0; r < SC_R_COUNT; r++) {
@@ -191,4 +266,6 @@ oracle_end(struct sim *s)
 	}
 	s->totals->frames += s->nb_frames;
 	s->totals->sent += s->sent;
+	if (s->verdict.failure[0] != '\0' && s->verdict.flow == SIM_NONE && first_short(s) != NULL)
+		s->verdict.flow = (uint32_t)(first_short(s) - s->flow);
 }

@@ -16,6 +16,7 @@ struct sim_path {
 	struct item *item;
 	uint32_t nb, room;
 	uint64_t order;
+	uint64_t newest[2]; /* order of the newest that arrived at either end */
 };
 
 int
@@ -89,7 +90,10 @@ send_one(struct sim *s, struct item *i)
 static bool
 is_lost(struct sim *s)
 {
-	return has_fault(s, F(P_LOSS)) && sim_draw(s, s->cfg.rate);
+	if (!has_fault(s, F(P_LOSS)) || !sim_draw(s, s->cfg.rate))
+		return false;
+	sim_hit(s, F(P_LOSS));
+	return true;
 }
 
 void
@@ -103,6 +107,7 @@ path_to_target(struct sim *s, struct rte_mbuf *m)
 		return;
 	}
 	if (has_fault(s, F(P_DUP)) && sim_draw(s, s->cfg.rate)) {
+		sim_hit(s, F(P_DUP));
 		rte_mbuf_refcnt_update(m, 1);
 		send_one(s, &i);
 	}
@@ -118,8 +123,10 @@ path_to_engine(struct sim *s, const struct sc_record *rec)
 		sim_trace(s, "          lost on the way from the target");
 		return;
 	}
-	if (has_fault(s, F(P_DUP)) && sim_draw(s, s->cfg.rate))
+	if (has_fault(s, F(P_DUP)) && sim_draw(s, s->cfg.rate)) {
+		sim_hit(s, F(P_DUP));
 		send_one(s, &i);
+	}
 	send_one(s, &i);
 }
 
@@ -136,8 +143,14 @@ path_run(struct sim *s, struct sc_record *rec, uint16_t max)
 
 	while (s->path->nb > 0 && s->path->item[0].t_us <= s->now_us && n < max) {
 		struct item i = take_first(s->path);
+		uint64_t *newest = &s->path->newest[i.mbuf != NULL];
 		struct sc_seg seg;
 
+		if (i.order < *newest) {
+			sim_hit(s, F(P_JITTER));
+			sim_show(s, SHOWN_PATH_ORDER);
+		}
+		*newest = SC_MAX(*newest, i.order);
 		if (i.mbuf == NULL) {
 			rec[n] = i.rec;
 			rec[n++].rx_us = s->now_us;

@@ -176,6 +176,7 @@ offer(struct sim *s, const struct sim_frame *fr)
 	uint64_t accepted = r->stats.c[SC_C_BYTES_ACCEPTED];
 	enum sc_reason reason;
 
+	s->subject = fr->seg.flow;
 	trace_frame(s, fr);
 	r->busy_us = s->now_us;
 	if (m == NULL) {
@@ -195,6 +196,8 @@ offer(struct sim *s, const struct sim_frame *fr)
 	sc_replay_mirror(r->engine, &ms, 1, s->now_us);
 	if (!has_fault(s, F(M_CONFLICT)) || r->stats.c[SC_C_BYTES_ACCEPTED] != accepted)
 		note_offered(s, &fr->seg);
+	timeline_note(s);
+	s->subject = SIM_NONE;
 }
 
 static uint64_t
@@ -240,6 +243,7 @@ records_run(struct sim *s)
 		if (has_fault(s, F(P_RING_FULL)) && sim_draw(s, s->cfg.rate)) {
 			r->stats.m[SC_M_RESP_REFUSED][SC_R_RECORD_RING_FULL]++;
 			sim_trace(s, "          record ring full");
+			sim_hit(s, F(P_RING_FULL));
 			continue;
 		}
 		r->stats.c[SC_C_RESP_RECORDS]++;
@@ -248,7 +252,14 @@ records_run(struct sim *s)
 	if (kept == 0)
 		return;
 	r->busy_us = s->now_us;
-	sc_replay_records(r->engine, rec, kept, s->now_us);
+	for (uint16_t i = 0, by = s->trace == NULL ? kept : 1; i < kept; i += by) {
+		sc_replay_records(r->engine, &rec[i], by, s->now_us);
+		if (s->trace == NULL)
+			continue;
+		s->subject = target_flow(s, &rec[i].client, rec[i].port);
+		timeline_note(s);
+	}
+	s->subject = SIM_NONE;
 }
 
 static void
@@ -261,6 +272,7 @@ transmit(struct sim *s, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
+	s->subject = target_flow(s, &seg.src, seg.sport);
 	if (!sc_addr_eq(&seg.dst, &s->target_addr) || seg.dport != s->target_port)
 		sim_fail(s, "a frame to another address than the target's");
 	sim_trace(s, "  engine sends :%u%s%s%s seq %u ack %u len %u", seg.sport,
@@ -274,6 +286,7 @@ transmit(struct sim *s, struct rte_mbuf *m)
 		sim_fail(s, "a frame after everything had ended");
 	target_watch(s, &seg);
 	path_to_target(s, m);
+	s->subject = SIM_NONE;
 }
 
 static void
@@ -291,6 +304,8 @@ tx_run(struct sim *s)
 		r->stats.c[SC_C_TX_TAKEN] += n;
 		for (uint16_t i = 0; i < n; i++)
 			transmit(s, m[i]);
+		if (is_slow && sc_replay_tx_waiting(r->engine) > 0)
+			sim_hit(s, F(P_TX_SLOW));
 		if (is_slow)
 			break;
 	}
@@ -325,23 +340,7 @@ engine_time(struct sim *s)
 	}
 	if (r->engine_us <= s->now_us || r->drained_us == s->now_us)
 		sc_replay_timers(r->engine, s->now_us);
-}
-
-/* For the timeline: what has ended in this round, and how. */
-static void
-trace_ends(struct sim *s, const struct sc_stats *before)
-{
-	static const enum sc_map map[] = {SC_M_FLOW_REFUSED, SC_M_SESSION_REFUSED,
-			SC_M_SESSION_ENDED, SC_M_CONN_CLOSED, SC_M_BYTES_REFUSED,
-			SC_M_BYTES_SKIPPED, SC_M_BYTES_ABANDONED};
-
-	for (unsigned int k = 0; k < SC_ARRAY_SIZE(map); k++)
-		for (unsigned int r = 0; r < SC_R_COUNT; r++)
-			if (s->run->stats.m[map[k]][r] != before->m[map[k]][r])
-				sim_trace(s, "  ledger: %s %s + %ld", sc_map_name(map[k]),
-						sc_reason_name(r),
-						(long)(s->run->stats.m[map[k]][r]
-								- before->m[map[k]][r]));
+	timeline_note(s);
 }
 
 /*
@@ -409,23 +408,17 @@ run_schedule(struct sim *s)
 	r->drain_us = r->idle_us = UINT64_MAX;
 	if (s->nb_frames == 0)
 		r->drain_us = s->now_us;
-	while (!is_over(s) && s->failure[0] == '\0') {
+	while (!is_over(s) && s->verdict.failure[0] == '\0') {
 		uint64_t at = next_event(s);
-		struct sc_stats before;
-
-		if (s->trace != NULL)
-			before = r->stats;
 
 		stuck = at == s->now_us ? stuck + 1 : 0;
 		if (stuck > 100000)
 			sim_fail(s, "virtual time stands still");
 		s->now_us = at;
 		round_of(s);
-		if (s->trace != NULL)
-			trace_ends(s, &before);
 		if (sc_rng_below(&r->audit_rng, 400) == 0)
 			oracle_now(s);
 	}
-	if (s->failure[0] == '\0')
+	if (s->verdict.failure[0] == '\0')
 		oracle_end(s);
 }

@@ -16,6 +16,12 @@ const char *const sim_fault_names[SIM_FAULT_COUNT] = {
 #undef X
 };
 
+const char *const sim_shown_names[SIM_SHOWN_COUNT] = {
+#define X(sym, text) [SHOWN_##sym] = text,
+		SIM_SHOWN(X)
+#undef X
+};
+
 const char *const sim_kind_names[KIND_COUNT] = {
 		[KIND_TURNS] = "turns",
 		[KIND_PIPELINED] = "pipelined",
@@ -25,6 +31,7 @@ const char *const sim_kind_names[KIND_COUNT] = {
 		[KIND_DUPLEX] = "duplex",
 		[KIND_SMALL] = "many small turns",
 		[KIND_EOF] = "answer at EOF",
+		[KIND_LEFT] = "server's half closed first",
 };
 
 const char *const sim_ending_names[ENDING_COUNT] = {
@@ -54,12 +61,13 @@ sim_fail(struct sim *s, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (s->failure[0] != '\0')
+	if (s->verdict.failure[0] != '\0')
 		return;
 	va_start(ap, fmt);
-	vsnprintf(s->failure, sizeof(s->failure), fmt, ap);
+	vsnprintf(s->verdict.failure, sizeof(s->verdict.failure), fmt, ap);
 	va_end(ap);
-	sim_trace(s, "FAILED: %s", s->failure);
+	s->verdict.flow = s->subject;
+	sim_trace(s, "FAILED: %s", s->verdict.failure);
 }
 
 void
@@ -68,6 +76,8 @@ sim_trace(struct sim *s, const char *fmt, ...)
 	va_list ap;
 
 	if (s->trace == NULL)
+		return;
+	if (s->only_flow != SIM_NONE && s->subject != SIM_NONE && s->subject != s->only_flow)
 		return;
 	fprintf(s->trace, "%12.6f ", (double)(s->now_us - SIM_T0_US) / 1e6);
 	va_start(ap, fmt);
@@ -211,10 +221,13 @@ play(struct sim *s)
 	traffic_free(s);
 }
 
-/* True if every property held; otherwise `why` says which did not. */
+/*
+ * True if every property held; otherwise *v says which did not, and for which flow. With a trace
+ * v->flow on entry says whose timeline is wanted.
+ */
 bool
-sim_schedule(const struct sim_cfg *cfg, struct sim_totals *totals, FILE *trace, char *why,
-		size_t size)
+sim_schedule(const struct sim_cfg *cfg, struct sim_totals *totals, FILE *trace,
+		struct sim_verdict *v)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	bool is_good;
@@ -225,17 +238,24 @@ sim_schedule(const struct sim_cfg *cfg, struct sim_totals *totals, FILE *trace, 
 	s->cfg = *cfg;
 	s->totals = totals;
 	s->trace = trace;
+	s->only_flow = v->flow;
+	s->subject = s->verdict.flow = SIM_NONE;
 	s->now_us = SIM_T0_US;
 	sc_rng_seed(&s->rng, cfg->seed ^ 0x5eed);
 	memcpy(s->l2.dst.addr_bytes, "\x02\0\0\0\0\1", 6);
 	memcpy(s->l2.src.addr_bytes, "\x02\0\0\0\0\2", 6);
 	play(s);
-	is_good = s->failure[0] == '\0';
-	snprintf(why, size, "%s", s->failure);
+	is_good = s->verdict.failure[0] == '\0';
+	*v = s->verdict;
 	totals->schedules++;
 	totals->failed += !is_good;
-	for (unsigned int i = 0; i < SIM_FAULT_COUNT; i++)
+	for (unsigned int i = 0; i < SIM_FAULT_COUNT; i++) {
 		totals->fault[i] += cfg->faults >> i & 1;
+		totals->hit[i] += s->hit >> i & 1;
+	}
+	for (unsigned int i = 0; i < SIM_SHOWN_COUNT; i++)
+		totals->shown[i] += s->shown >> i & 1;
+	free(s->timeline);
 	free(s);
 	return is_good;
 }

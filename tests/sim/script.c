@@ -162,8 +162,41 @@ eof(struct sim *s, struct sim_flow *f)
 	f->ending = ENDING_CLIENT_FIN;
 }
 
-void
-script_make(struct sim *s, struct sim_flow *f)
+/* The server says what it has to say and closes its half; the client goes on for a while. */
+static void
+left(struct sim *s, struct sim_flow *f)
+{
+	struct sim_script *c = &f->script[CLIENT], *v = &f->script[SERVER];
+
+	turns(s, f, sim_between(s, 1, 3), false);
+	add(v, ACT_FIN, c->bytes, work(s));
+	say(c, v->bytes + 1, think(s), size_of_turn(s));
+	if (sim_draw(s, 500))
+		say(c, v->bytes + 1, think(s), size_of_bulk(s));
+	add(c, ACT_FIN, v->bytes + 1, sim_draw(s, 500) ? 0 : think(s));
+	c->has_fin = v->has_fin = true;
+	f->ending = ENDING_SERVER_FIN;
+}
+
+static void
+note_shown(struct sim *s, const struct sim_flow *f)
+{
+	for (unsigned int half = 0; half < 2; half++) {
+		for (uint32_t i = 0; i < f->script[half].nb; i++) {
+			const struct sim_step *step = &f->script[half].step[i];
+
+			if (step->act == ACT_DATA && step->len == 1)
+				sim_show(s, SHOWN_BYTE);
+			if (step->len > 1000000)
+				sim_show(s, SHOWN_LARGE);
+			if (step->len > 8000000)
+				sim_show(s, SHOWN_HUGE);
+		}
+	}
+}
+
+static void
+make(struct sim *s, struct sim_flow *f)
 {
 	switch (f->kind) {
 	case KIND_PIPELINED:
@@ -190,9 +223,19 @@ script_make(struct sim *s, struct sim_flow *f)
 	case KIND_EOF:
 		eof(s, f);
 		return;
+	case KIND_LEFT:
+		left(s, f);
+		return;
 	default:
 		turns(s, f, sim_between(s, 1, 12), false);
 		break;
 	}
 	ending(s, f);
+}
+
+void
+script_make(struct sim *s, struct sim_flow *f)
+{
+	make(s, f);
+	note_shown(s, f);
 }

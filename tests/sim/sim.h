@@ -33,6 +33,7 @@ enum sim_kind {
 	KIND_DUPLEX,
 	KIND_SMALL, /* many small turns */
 	KIND_EOF,   /* the server answers at the client's FIN */
+	KIND_LEFT,  /* the server closes its half, and the client goes on */
 	KIND_COUNT
 };
 
@@ -53,6 +54,7 @@ enum sim_ending {
 	X(M_TRUNCATE, "truncated frames")                       \
 	X(M_CSUM, "bad checksums")                              \
 	X(M_CLIENT_ONLY, "client half only")                    \
+	X(M_SERVER_ONLY, "production half only")                \
 	X(M_SUPER, "super frames")                              \
 	X(M_RETRANS, "client retransmissions")                  \
 	X(M_CONFLICT, "retransmissions with other bytes")       \
@@ -91,7 +93,34 @@ enum sim_fault_bit {
 
 #define F(sym) (1ull << BIT_##sym)
 
+/* What a schedule shows besides: bits of sim.shown. */
+#define SIM_SHOWN(X)                                             \
+	X(BYTE, "turns of 1 byte")                               \
+	X(LARGE, "turns above 1 MB")                             \
+	X(HUGE, "turns above 8 MB")                              \
+	X(REUSE_FIN, "port reuse after a FIN")                   \
+	X(REUSE_RST, "port reuse after a RST")                   \
+	X(REUSE_OPEN, "port reuse without an end")               \
+	X(ORDER_ONE, "mirror reordering within a direction")     \
+	X(ORDER_BOTH, "mirror reordering across directions")     \
+	X(SUPER_BIG, "super frames above 32 KB")                 \
+	X(OVERLAP, "retransmissions that overlap new bytes")     \
+	X(PATH_ORDER, "path reordering")                         \
+	X(ZERO_IDLE, "zero window with everything acknowledged") \
+	X(ZERO_FLIGHT, "zero window with data in flight")        \
+	X(JOINED, "mid-stream flows joined")                     \
+	X(REOPENED, "connections reopened")                      \
+	X(GAP_CROSSED, "gaps of the capture that a flow crossed")
+
+enum sim_shown_bit {
+#define X(sym, text) SHOWN_##sym,
+	SIM_SHOWN(X)
+#undef X
+	SIM_SHOWN_COUNT
+};
+
 extern const char *const sim_fault_names[SIM_FAULT_COUNT];
+extern const char *const sim_shown_names[SIM_SHOWN_COUNT];
 extern const char *const sim_kind_names[KIND_COUNT];
 extern const char *const sim_ending_names[ENDING_COUNT];
 
@@ -186,6 +215,9 @@ struct sim_flow {
 	uint64_t nb_got;
 	uint8_t *reads; /* per client byte: how often a target has read it */
 	uint64_t nb_reads;
+	uint32_t nb_fins,
+			nb_early_fins; /* that targets read at the end of the stream, and before */
+	bool is_touched;               /* something befell it that may lose bytes */
 };
 
 struct sim_frame {
@@ -203,18 +235,27 @@ struct sim_frame {
 
 struct sim_totals {
 	uint64_t schedules, failed;
-	uint64_t fault[SIM_FAULT_COUNT], kind[KIND_COUNT], ending[ENDING_COUNT];
+	uint64_t fault[SIM_FAULT_COUNT], hit[SIM_FAULT_COUNT]; /* drawn, and effective */
+	uint64_t shown[SIM_SHOWN_COUNT], checked, flows, excused, kind[KIND_COUNT],
+			ending[ENDING_COUNT];
 	uint64_t outcome[SC_R_COUNT], refused[SC_R_COUNT];
 	uint64_t turns, early, turns_exact, early_exact;
+	uint64_t turns_by[SIM_FAULT_COUNT], early_by[SIM_FAULT_COUNT];
 	uint64_t bytes, delivered, frames, sent;
 	struct sc_stats seen; /* not 0: it was raised */
 };
 
 /* ---- one schedule ---- */
 
-struct sim_target; /* target.c */
-struct sim_path;   /* path.c */
-struct sim_run;    /* run.c */
+struct sim_verdict {
+	char failure[600];
+	uint32_t flow; /* SIM_NONE: no one flow */
+};
+
+struct sim_timeline; /* timeline.c */
+struct sim_target;   /* target.c */
+struct sim_path;     /* path.c */
+struct sim_run;      /* run.c */
 
 struct sim {
 	struct sim_cfg cfg;
@@ -233,8 +274,13 @@ struct sim {
 	uint64_t sent, payload_sent, arrived, returned; /* frames and segments both ways */
 	uint64_t target_read;                           /* bytes in order at all targets */
 	uint64_t turns, early;
-	FILE *trace; /* NULL: no timeline */
-	char failure[600];
+	uint64_t hit, shown; /* disturbances that struck; SHOWN_* */
+	bool is_touched;     /* something befell all flows that may lose bytes */
+	FILE *trace;         /* NULL: no timeline */
+	uint32_t only_flow;  /* of it; SIM_NONE: all */
+	uint32_t subject;    /* the flow that is being dealt with; SIM_NONE: not known */
+	struct sim_timeline *timeline;
+	struct sim_verdict verdict;
 };
 
 #define SIM_BYTES 1048573u
@@ -271,10 +317,37 @@ has_fault(const struct sim *s, uint64_t f)
 	return (s->cfg.faults & f) != 0;
 }
 
+/* A disturbance strikes. */
+static inline void
+sim_hit(struct sim *s, uint64_t fault)
+{
+	s->hit |= fault;
+}
+
+static inline void
+sim_show(struct sim *s, enum sim_shown_bit what)
+{
+	s->shown |= 1ull << what;
+}
+
+/* A disturbance strikes that may lose bytes of this flow; NULL: of any. */
+static inline void
+sim_touch(struct sim *s, uint64_t fault, struct sim_flow *f)
+{
+	s->hit |= fault;
+	if (f != NULL)
+		f->is_touched = true;
+	else
+		s->is_touched = true;
+}
+
 /* schedule.c */
 void sim_cfg_draw(struct sim_cfg *cfg, uint64_t seed, uint64_t only);
-bool sim_schedule(const struct sim_cfg *cfg, struct sim_totals *totals, FILE *trace, char *why,
-		size_t size);
+bool sim_schedule(const struct sim_cfg *cfg, struct sim_totals *totals, FILE *trace,
+		struct sim_verdict *v);
+
+/* timeline.c */
+void timeline_note(struct sim *s);
 
 /* script.c */
 void script_make(struct sim *s, struct sim_flow *f);
@@ -301,6 +374,8 @@ int target_open(struct sim *s);
 void target_close(struct sim *s);
 uint64_t target_next(const struct sim *s);
 void target_segment(struct sim *s, const struct sc_seg *seg);
+/* The flow of a replay address and port, for the timeline; SIM_NONE: not known yet. */
+uint32_t target_flow(struct sim *s, const struct sc_addr *client, uint16_t port);
 void target_timers(struct sim *s);
 /* A frame of the engine leaves: judge what can be judged at this moment. */
 void target_watch(struct sim *s, const struct sc_seg *seg);

@@ -25,15 +25,29 @@ target_close(struct sim *s)
 }
 
 static struct tconn *
-find(struct sim *s, const struct sc_seg *seg)
+find_at(struct sim *s, const struct sc_addr *addr, uint16_t port)
 {
 	for (uint32_t i = s->target->nb; i-- > 0;) {
 		struct tconn *c = &s->target->conn[i];
 
-		if (c->port == seg->sport && sc_addr_eq(&c->addr, &seg->src))
+		if (c->port == port && sc_addr_eq(&c->addr, addr))
 			return c;
 	}
 	return NULL;
+}
+
+static struct tconn *
+find(struct sim *s, const struct sc_seg *seg)
+{
+	return find_at(s, &seg->src, seg->sport);
+}
+
+uint32_t
+target_flow(struct sim *s, const struct sc_addr *client, uint16_t port)
+{
+	const struct tconn *c = find_at(s, client, port);
+
+	return c == NULL || c->flow == NULL ? SIM_NONE : (uint32_t)(c->flow - s->flow);
 }
 
 /* The flow whose numbers the ISN lies among; gaps and reopening move it within the stream. */
@@ -58,6 +72,9 @@ options(struct sim *s, struct tconn *c, const struct sc_seg *syn)
 	bool is_v4 = sc_addr_is_v4(&c->addr);
 
 	c->has_ts = (syn->opts & SC_OPT_TS) && !has_fault(s, F(T_NO_TS));
+	if ((syn->opts & SC_OPT_TS) && !c->has_ts)
+		sim_hit(s, F(T_NO_TS));
+	sim_hit(s, s->cfg.faults & (F(T_MSS) | F(T_SMALL_WINDOW)));
 	c->mss = syn->opts & SC_OPT_MSS ? syn->mss : (is_v4 ? 536 : 1220);
 	if (c->has_ts)
 		c->mss -= 12;
@@ -117,9 +134,12 @@ conn_new(struct sim *s, const struct sc_seg *seg)
 static void
 on_syn(struct sim *s, struct tconn *c, const struct sc_seg *syn)
 {
-	if (has_fault(s, F(T_SYN_DROP)) && sim_draw(s, 500))
+	if (has_fault(s, F(T_SYN_DROP)) && sim_draw(s, 500)) {
+		sim_touch(s, F(T_SYN_DROP), NULL);
 		return;
+	}
 	if (has_fault(s, F(T_SYN_REFUSE)) && sim_draw(s, 300)) {
+		sim_touch(s, F(T_SYN_REFUSE), NULL);
 		answer_unknown(s, syn);
 		return;
 	}
@@ -129,18 +149,21 @@ on_syn(struct sim *s, struct tconn *c, const struct sc_seg *syn)
 		return;
 	if (c->state == T_CLOSED && c->irs == 0 && has_fault(s, F(T_STALE)) && sim_draw(s, 600)) {
 		c->state = T_STALE;
+		sim_touch(s, F(T_STALE), NULL);
 		c->iss = c->nxt = c->max = (uint32_t)sc_rng_next(&s->rng);
-		c->rcv_nxt = (uint32_t)sc_rng_next(&s->rng);
+		c->rcv_nxt = c->edge = c->edge_max = (uint32_t)sc_rng_next(&s->rng);
 		conn_ack(s, c);
 		return;
 	}
 	if (c->state == T_CLOSED && c->irs == 0 && has_fault(s, F(T_TIME_WAIT))
 			&& sim_draw(s, 600)) {
 		c->state = T_TIME_WAIT;
+		sim_hit(s, F(T_TIME_WAIT));
 		c->wait_us = s->now_us + 60 * SC_US_PER_S;
 		c->iss = c->nxt = c->max = (uint32_t)sc_rng_next(&s->rng);
 		c->rcv_nxt = syn->seq + 2 + sim_between(s, 0, 1000);
 		c->irs = c->rcv_nxt - 1;
+		c->edge = c->edge_max = c->rcv_nxt;
 		c->has_ts = false;
 		conn_ack(s, c);
 		return;
@@ -169,14 +192,18 @@ target_segment(struct sim *s, const struct sc_seg *seg)
 	struct tconn *c = find(s, seg);
 
 	s->arrived++;
+	s->subject = c == NULL || c->flow == NULL ? SIM_NONE : (uint32_t)(c->flow - s->flow);
 	sim_trace(s, "    target gets :%u %s seq %u ack %u len %u wnd %u", seg->sport,
 			seg->flags & SC_TCP_SYN ? "SYN" : "", seg->seq, seg->ack, seg->payload_len,
 			seg->wnd);
-	if (has_fault(s, F(T_SILENT)) && s->now_us >= s->cfg.event_us)
+	if (has_fault(s, F(T_SILENT)) && s->now_us >= s->cfg.event_us) {
+		sim_touch(s, F(T_SILENT), NULL);
 		return;
+	}
 	if (has_fault(s, F(T_RESTART)) && !s->target->has_restarted
 			&& s->now_us >= s->cfg.event_us) {
 		s->target->has_restarted = true;
+		sim_touch(s, F(T_RESTART), NULL);
 		for (uint32_t i = 0; i < s->target->nb; i++)
 			conn_close(s, &s->target->conn[i]);
 	}
@@ -194,6 +221,7 @@ target_segment(struct sim *s, const struct sc_seg *seg)
 	}
 	if (c != NULL)
 		conn_arm(s, c);
+	s->subject = SIM_NONE;
 }
 
 /* ---- time ---- */
@@ -221,6 +249,7 @@ target_next(const struct sim *s)
 static void
 conn_due(struct sim *s, struct tconn *c)
 {
+	s->subject = c->flow == NULL ? SIM_NONE : (uint32_t)(c->flow - s->flow);
 	if (c->wait_us <= s->now_us)
 		conn_close(s, c);
 	if (c->rto_at <= s->now_us)
@@ -243,6 +272,7 @@ target_timers(struct sim *s)
 	for (uint32_t i = 0; i < t->nb; i++)
 		if (deadline(&t->conn[i]) <= s->now_us)
 			conn_due(s, &t->conn[i]);
+	s->subject = SIM_NONE;
 	t->next_us = NEVER;
 	for (uint32_t i = 0; i < t->nb; i++)
 		conn_arm(s, &t->conn[i]);
@@ -259,8 +289,11 @@ watch_turns(struct sim *s, struct tconn *c, const struct sc_seg *seg)
 
 	while (c->watch_step < c->flow->script[CLIENT].nb) {
 		const struct sim_step *step = &c->flow->script[CLIENT].step[c->watch_step];
+		bool is_begun = step->act == ACT_DATA
+				? step->begin < pos
+				: step->act == ACT_FIN && (seg->flags & SC_TCP_FIN);
 
-		if (step->act != ACT_DATA || step->begin >= pos)
+		if (!is_begun)
 			break;
 		c->watch_step++;
 		if (step->need == 0)
@@ -281,8 +314,16 @@ target_watch(struct sim *s, const struct sc_seg *seg)
 	struct tconn *c = find(s, seg);
 	bool is_syn = is_plain_syn(seg);
 
-	if (c == NULL)
+	if (c == NULL) {
+		if (!is_syn && (seg->payload_len > 0 || (seg->flags & SC_TCP_FIN)))
+			sim_fail(s, "data or FIN on port %u, where no connection ever was",
+					seg->sport);
 		return;
+	}
+	if (is_syn)
+		c->sent_max = seg->seq + 1;
+	else
+		c->sent_max = sc_seq_max(c->sent_max, seg->seq + seg->payload_len);
 	if (c->was_reset && !is_syn && (seg->payload_len > 0 || (seg->flags & SC_TCP_FIN)))
 		sim_fail(s, "data or FIN on port %u after a RST", seg->sport);
 	/* Without ACK it is meant for an older connection, met while this one is opened. */
@@ -292,9 +333,10 @@ target_watch(struct sim *s, const struct sc_seg *seg)
 		c->was_reset = false;
 	if (c->state < T_ESTABLISHED || c->flow == NULL || is_syn)
 		return;
-	if (seg->payload_len > 0 && c->flow->kind != KIND_DUPLEX && !has_fault(s, SIM_LOSSY)
-			&& sc_seq_geq(seg->seq, c->watch_max)) {
+	if (c->flow->kind == KIND_DUPLEX || has_fault(s, SIM_LOSSY)
+			|| sc_seq_lt(seg->seq, c->watch_max))
+		return;
+	if (seg->payload_len > 0 || (seg->flags & SC_TCP_FIN))
 		watch_turns(s, c, seg);
-		c->watch_max = seg->seq + seg->payload_len;
-	}
+	c->watch_max = sc_seq_max(c->watch_max, seg->seq + seg->payload_len);
 }

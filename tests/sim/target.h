@@ -41,7 +41,10 @@ struct tconn {
 	struct range ooo[OOO_MAX];
 	uint32_t nb_ooo;
 	bool has_ts, fin_seen;
+	bool is_shut; /* the window is closed in front of bytes that were offered before */
 	uint32_t fin_off;
+	uint32_t edge_max; /* the rightmost edge ever offered */
+	uint32_t sent_max; /* behind the highest number that the engine has used */
 	uint8_t rcv_wscale, snd_wscale;
 	uint16_t unacked;
 	uint64_t ack_us;
@@ -49,7 +52,7 @@ struct tconn {
 	uint32_t iss, una, nxt, max, app_end; /* app_end: offset behind ISS + 1 */
 	uint32_t wnd, cwnd, ssthresh, recover;
 	uint16_t mss;
-	uint8_t retries, dup_acks;
+	uint8_t retries, backoff, dup_acks; /* backoff: until an RTT has been measured (Karn) */
 	bool fin_queued, fin_sent, in_recovery;
 	uint64_t rto_at, srtt_us, rttvar_us, rto_us, timed_us;
 	uint32_t timed_seq;

@@ -52,6 +52,12 @@ is_paused(struct sim *s, struct tconn *c)
 		return false;
 	c->has_paused = true;
 	c->read_us = s->now_us + sim_between(s, 100000, 15000000);
+	sim_hit(s, F(T_ZERO_WINDOW));
+	/* Some take back what they have offered (RFC 9293 section 3.8.6: be robust against it). */
+	if (!sim_draw(s, 300))
+		return true;
+	c->is_shut = true;
+	c->unacked = 2;
 	return true;
 }
 
@@ -64,9 +70,12 @@ app_read(struct sim *s, struct tconn *c)
 	if (c->read_us != NEVER && !was_due)
 		return;
 	c->read_us = NEVER;
+	c->is_shut &= !was_due;
 	if (left == 0 || is_paused(s, c))
 		return;
 	if (has_fault(s, F(T_SLOW_READER))) {
+		if (left > SC_MAX(s->cfg.target_buf / 4, 500u))
+			sim_hit(s, F(T_SLOW_READER));
 		left = SC_MIN(left, SC_MAX(s->cfg.target_buf / 4, 500u));
 		c->read_us = s->now_us + sim_between(s, 2000, 60000);
 	}
@@ -95,12 +104,18 @@ length_of(struct sim *s, const struct sim_step *step)
 {
 	uint32_t len = step->len;
 
-	if (has_fault(s, F(T_SILENT_APP)))
+	if (has_fault(s, F(T_SILENT_APP))) {
+		sim_hit(s, F(T_SILENT_APP));
 		return 0;
-	if (has_fault(s, F(T_SHORTER)) && sim_draw(s, 500))
+	}
+	if (has_fault(s, F(T_SHORTER)) && sim_draw(s, 500)) {
 		len = sim_between(s, sim_draw(s, 300) ? 0 : 1, len);
-	if (has_fault(s, F(T_LONGER)) && sim_draw(s, 500))
+		sim_hit(s, len < step->len ? F(T_SHORTER) : 0);
+	}
+	if (has_fault(s, F(T_LONGER)) && sim_draw(s, 500)) {
 		len += sim_between(s, 1, len + 20);
+		sim_hit(s, len > step->len ? F(T_LONGER) : 0);
+	}
 	return len;
 }
 
@@ -111,16 +126,19 @@ strike(struct sim *s, struct tconn *c)
 	if (c->pos < c->stop_pos)
 		return false;
 	if (has_fault(s, F(T_EARLY_RST))) {
+		sim_touch(s, F(T_EARLY_RST), c->flow);
 		conn_reset(s, c);
 		return true;
 	}
 	if (has_fault(s, F(T_EARLY_FIN)) && !c->has_ended) {
+		sim_touch(s, F(T_EARLY_FIN), c->flow);
 		c->fin_queued = c->has_ended = true;
 		conn_output(s, c);
 		return true;
 	}
 	if (has_fault(s, F(T_SILENT)) && sim_draw(s, 200)) {
 		c->is_silent = true;
+		sim_touch(s, F(T_SILENT), c->flow);
 		conn_arm(s, c);
 		return true;
 	}
@@ -142,6 +160,7 @@ act(struct sim *s, struct tconn *c, const struct sim_step *step)
 	if (has_fault(s, F(T_BURSTS)) && len > 10 && sim_draw(s, 500)) {
 		c->burst_left = sim_between(s, 1, len - 1);
 		len -= c->burst_left;
+		sim_hit(s, F(T_BURSTS));
 		c->ready_us = s->now_us + sim_between(s, 1000, 900000);
 	}
 	c->app_end += len;

@@ -69,9 +69,9 @@ check_rules(struct sim *s, struct tconn *c, const struct sc_seg *seg)
 	if (c->has_ts != ((seg->opts & SC_OPT_TS) != 0) && !(seg->flags & SC_TCP_RST))
 		sim_fail(s, "timestamps %s, and the segment has %s",
 				c->has_ts ? "agreed" : "refused", c->has_ts ? "none" : "some");
-	if (seg->payload_len > 0 && sc_seq_gt(seg->seq + seg->payload_len, c->edge))
+	if (seg->payload_len > 0 && sc_seq_gt(seg->seq + seg->payload_len, c->edge_max))
 		sim_fail(s, "data up to %u, but the window ended at %u",
-				seg->seq + seg->payload_len, c->edge);
+				seg->seq + seg->payload_len, c->edge_max);
 	/* After a restart, what it says may be meant for the life before. */
 	if ((seg->flags & SC_TCP_ACK) && sc_seq_gt(seg->ack, c->max) && !s->target->has_restarted)
 		sim_fail(s, "ACK %u of bytes that were never sent (%u)", seg->ack, c->max);
@@ -100,6 +100,12 @@ take_fin(struct sim *s, struct tconn *c)
 	c->rcv_nxt++;
 	if (sc_seq_lt(c->edge, c->rcv_nxt))
 		c->edge = c->rcv_nxt;
+	if (c->flow != NULL) {
+		bool is_end = c->pos == c->flow->script[CLIENT].bytes;
+
+		c->flow->nb_fins += is_end;
+		c->flow->nb_early_fins += !is_end;
+	}
 	switch (c->state) {
 	case T_SYN_RCVD:
 	case T_ESTABLISHED:

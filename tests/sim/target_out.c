@@ -16,6 +16,8 @@ conn_window(const struct sim *s, const struct tconn *c)
 	uint32_t least = SC_MIN(s->cfg.target_buf / 2, (uint32_t)s->cfg.target_mss);
 	uint32_t now = sc_seq_gt(c->edge, c->rcv_nxt) ? c->edge - c->rcv_nxt : 0;
 
+	if (c->is_shut)
+		return 0;
 	if (free < now + least)
 		free = now;
 	return SC_MIN(free, 65535u << c->rcv_wscale);
@@ -32,6 +34,13 @@ fill(struct sim *s, struct tconn *c, struct sc_record *rec)
 	rec->wnd = (uint16_t)SC_MIN((wnd + (1u << shift) - 1) >> shift, 65535u);
 	if (c->state != T_STALE && sc_seq_gt(c->rcv_nxt + ((uint32_t)rec->wnd << shift), c->edge))
 		c->edge = c->rcv_nxt + ((uint32_t)rec->wnd << shift);
+	if (c->is_shut)
+		c->edge = c->rcv_nxt;
+	c->edge_max = rec->flags & SC_TCP_SYN ? c->edge : sc_seq_max(c->edge_max, c->edge);
+	if (rec->wnd == 0 && c->state >= T_ESTABLISHED && (rec->flags & SC_TCP_ACK))
+		sim_show(s,
+				sc_seq_gt(c->sent_max, c->rcv_nxt) ? SHOWN_ZERO_FLIGHT
+								   : SHOWN_ZERO_IDLE);
 	if (c->has_ts) {
 		rec->segs |= SC_REC_TS;
 		rec->tsval = (uint32_t)(s->now_us / 1000) + 77777;
@@ -125,7 +134,7 @@ end_of_data(const struct tconn *c)
 static void
 arm_rto(struct sim *s, struct tconn *c)
 {
-	c->rto_at = c->una == c->max ? NEVER : s->now_us + (c->rto_us << SC_MIN(c->retries, 8));
+	c->rto_at = c->una == c->max ? NEVER : s->now_us + (c->rto_us << SC_MIN(c->backoff, 8));
 }
 
 static void
@@ -178,6 +187,7 @@ sample(struct sim *s, struct tconn *c)
 	uint64_t dev = r > c->srtt_us ? r - c->srtt_us : c->srtt_us - r;
 
 	c->is_timed = false;
+	c->backoff = 0;
 	if (c->srtt_us == 0) {
 		c->srtt_us = r;
 		c->rttvar_us = r / 2;
@@ -269,6 +279,7 @@ void
 conn_rto(struct sim *s, struct tconn *c)
 {
 	c->rto_at = NEVER;
+	c->backoff++;
 	if (c->retries++ >= RETRIES_MAX) {
 		conn_close(s, c);
 		return;

@@ -342,6 +342,11 @@ flow_make(struct sim *s, uint32_t i)
 	f->sport = 80;
 	flow_options(s, f);
 	if (f->is_reuse) {
+		sim_hit(s, F(M_REUSE));
+		sim_show(s,
+				before->script[CLIENT].has_fin                  ? SHOWN_REUSE_FIN
+						: before->ending == ENDING_OPEN ? SHOWN_REUSE_OPEN
+										: SHOWN_REUSE_RST);
 		f->client = before->client;
 		f->cport = before->cport;
 		f->start_us = before->end_us + sim_between(s, 1000, 3000000);
