@@ -11,6 +11,7 @@ packages_build=(build-essential meson ninja-build pkg-config libdpdk-dev dpdk li
 packages_check=(clang-format universal-ctags shellcheck git python3)
 packages_lab=(iproute2 ethtool tcpdump procps curl wrk nginx-light redis-server redis-tools
 	memcached mariadb-server python3)
+packages_fuzz=(clang libclang-rt-14-dev)
 
 # 2 MiB pages that the largest lab run wants at once.
 lab_hugepages=1024

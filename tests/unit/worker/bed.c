@@ -271,15 +271,15 @@ drop_mbufs(struct rte_ring *ring)
 }
 
 static void
-drop_rings(struct bed *b)
+empty_rings(struct bed *b)
 {
 	for (unsigned int i = 0; i < BED_WORKERS; i++) {
 		drop_mbufs(b->mirror[i]);
 		drop_mbufs(b->rx[i]);
 		for (unsigned int k = 0; k < BED_WORKERS; k++) {
 			drop_mbufs(b->box.handover[i][k]);
-			rte_ring_free(b->box.handover[i][k]);
-			rte_ring_free(b->box.records[i][k]);
+			if (b->box.records[i][k] != NULL)
+				rte_ring_reset(b->box.records[i][k]);
 		}
 	}
 	for (unsigned int i = 0; i <= BED_WORKERS; i++)
@@ -287,7 +287,7 @@ drop_rings(struct bed *b)
 }
 
 void
-bed_end(struct bed *b)
+bed_halt(struct bed *b)
 {
 	for (uint16_t i = 0; i < b->nb_workers && b->w[i] != NULL; i++)
 		sc_worker_stop(b->w[i]);
@@ -302,7 +302,37 @@ bed_end(struct bed *b)
 	for (unsigned int i = 0; i < BED_WORKERS; i++)
 		if (b->ic[i] != NULL)
 			sc_intercept_destroy(b->ic[i]);
-	drop_rings(b);
+	empty_rings(b);
+	assert_int_equal(rte_mempool_avail_count(b->pool), b->pool_free);
+	memset(b->w, 0, sizeof(b->w));
+	memset(b->ic, 0, sizeof(b->ic));
+	b->il = NULL;
+}
+
+void
+bed_again(struct bed *b)
+{
+	memset(b->cell, 0, sizeof(b->cell));
+	memset(b->conn, 0, sizeof(b->conn));
+	memset(b->box.path, 0, sizeof(b->box.path));
+	b->nb_conns = b->nb_strange = 0;
+	b->clock.base_us = START_US;
+	atomic_store(&b->box.phase, SC_PHASE_RUN);
+	b->box.mirror[0].is_file = b->is_file;
+	start_intercepts(b);
+	start_workers(b);
+}
+
+void
+bed_end(struct bed *b)
+{
+	bed_halt(b);
+	for (unsigned int i = 0; i < BED_WORKERS; i++) {
+		for (unsigned int k = 0; k < BED_WORKERS; k++) {
+			rte_ring_free(b->box.handover[i][k]);
+			rte_ring_free(b->box.records[i][k]);
+		}
+	}
 	rte_eth_dev_stop(b->box.test.id);
 	rte_eth_dev_close(b->box.test.id);
 	if (b->box.nb_mirror > 0) {
@@ -311,7 +341,6 @@ bed_end(struct bed *b)
 	}
 	sc_steer_free(&b->steer);
 	sc_config_free(&b->cfg);
-	assert_int_equal(rte_mempool_avail_count(b->pool), b->pool_free);
 }
 
 uint64_t

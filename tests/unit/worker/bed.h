@@ -26,6 +26,7 @@
 #define BED_ANSWER 50 /* bytes that production and target answer to a question */
 #define BED_MS 1000ull
 #define BED_HOPS 3
+#define BED_CONNS 256
 
 /* A connection as the scripted target sees it. */
 struct peer_conn {
@@ -57,7 +58,7 @@ struct bed {
 	struct sc_intercept *ic[BED_WORKERS];
 	struct sc_ilcore *il;
 	struct sc_worker *w[BED_WORKERS];
-	struct peer_conn conn[16];
+	struct peer_conn conn[BED_CONNS];
 	unsigned int nb_conns;
 	unsigned int nb_hops_seen[BED_HOPS]; /* frames by the next hop's MAC */
 	unsigned int nb_strange;             /* frames to another MAC */
@@ -73,6 +74,12 @@ void bed_start_ports(struct bed *b);
 void bed_start(struct bed *b);
 /* Stop the workers; the ledger must balance and every mbuf be back. */
 void bed_end(struct bed *b);
+/*
+ * The same, but ports and rings stay, empty; bed_again() puts new workers on them, with b->is_file as
+ * it is then: many runs, quickly.
+ */
+void bed_halt(struct bed *b);
+void bed_again(struct bed *b);
 /* Ledger of every cell and of the box. */
 void bed_check(struct bed *b);
 /* One round of every worker and of the intercept, then the target; time goes on by 1 ms. */
