@@ -194,8 +194,14 @@ struct loop {
 	uint64_t start_us;
 };
 
-/* Feed everything, poll until nothing moves any more. */
+/* What is to be fed next: positions [first, last) of a script. */
+void loop_begin(struct loop *l, const struct script *s, uint64_t first, uint64_t last);
+/* Put the next group on the mirror's ring; 0: all has been fed. */
+uint16_t loop_feed(struct loop *l);
+/* Feed it, poll until nothing moves any more. */
 void loop_run(struct loop *l);
+/* The same, for what counts: by its name callgrind knows where to begin and to end. */
+void loop_measured(struct loop *l);
 
 /* The forwarder that only swaps addresses: cycles a frame, same ports, feed and sink. */
 double floor_run(struct loop *l);

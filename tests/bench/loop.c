@@ -17,8 +17,8 @@ count(struct spent *s, uint64_t *sum, uint64_t cycles)
 	*sum += cycles;
 }
 
-static uint16_t
-feed_group(struct loop *l)
+uint16_t
+loop_feed(struct loop *l)
 {
 	struct rte_mbuf *m[GROUP];
 	uint64_t start = rte_rdtsc();
@@ -92,6 +92,15 @@ intercept_group(struct loop *l)
 }
 
 void
+loop_begin(struct loop *l, const struct script *s, uint64_t first, uint64_t last)
+{
+	l->feed.script = s;
+	l->feed.at = l->feed.first = first;
+	l->feed.last = last;
+	l->feed.step = 0;
+}
+
+void
 loop_run(struct loop *l)
 {
 	unsigned int quiet = 0;
@@ -101,12 +110,18 @@ loop_run(struct loop *l)
 
 		if (rte_ring_count(l->b->mirror) == 0
 				&& rte_ring_count(l->b->box.records[0][0]) <= GROUP)
-			done += feed_group(l);
+			done += loop_feed(l);
 		done += worker_group(l);
 		done += reflect_group(l);
 		done += intercept_group(l);
 		quiet = done > 0 ? 0 : quiet + 1;
 	}
+}
+
+void
+loop_measured(struct loop *l)
+{
+	loop_run(l);
 }
 
 /* ---- the floor ---- */
@@ -143,7 +158,7 @@ floor_run(struct loop *l)
 	uint64_t frames = 0, cycles = 0;
 	uint16_t n;
 
-	while ((n = feed_group(l)) > 0) {
+	while ((n = loop_feed(l)) > 0) {
 		for (unsigned int i = 0; i < ROUNDS; i++) {
 			uint64_t start = rte_rdtsc(), spent;
 			uint16_t sent = forward(l);

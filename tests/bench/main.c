@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* bench --workload NAME --sessions N [--runs N] [--turns N]: measures one workload, prints JSON. */
 #include <getopt.h>
+#include <gnu/libc-version.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,9 +9,9 @@
 #include <rte_eal.h>
 #include <rte_version.h>
 
-#include "bench.h"
+#include "stages.h"
 
-#define POOLS_MIB 192
+#define POOLS_MIB 256
 #define STEP_NS 10000 /* of time between two rounds: 3.2 M frames/s */
 #define LAG 2048      /* turns that begin between two frames of a flow */
 #define CHURN 65536   /* flows beside the sessions that live on */
@@ -53,6 +54,7 @@ struct options {
 	const struct traffic *t;
 	uint32_t sessions, runs;
 	uint64_t turns; /* of a run */
+	bool is_huge;
 };
 
 /* What one run counted. */
@@ -80,6 +82,7 @@ meminfo(const char *file, const char *word)
 	return value;
 }
 
+/* is_huge: may huge pages be used (not under valgrind), and are they? */
 static bool
 start_eal(bool *is_huge)
 {
@@ -88,7 +91,7 @@ start_eal(bool *is_huge)
 			"--file-prefix", prefix, "-m", mib, lcores};
 	int argc = 9;
 
-	*is_huge = meminfo("/proc/meminfo", "HugePages_Free") * 2 >= POOLS_MIB
+	*is_huge = *is_huge && meminfo("/proc/meminfo", "HugePages_Free") * 2 >= POOLS_MIB
 			&& meminfo("/proc/meminfo", "Hugepagesize") == 2048;
 	snprintf(prefix, sizeof(prefix), "bench%d", (int)getpid());
 	snprintf(mib, sizeof(mib), "%d", POOLS_MIB);
@@ -124,16 +127,6 @@ shuffled(uint32_t n)
 
 /* ---- phases ---- */
 
-static void
-run_script(struct loop *l, const struct script *s, uint64_t first, uint64_t last)
-{
-	l->feed.script = s;
-	l->feed.at = l->feed.first = first;
-	l->feed.last = last;
-	l->feed.step = 0;
-	loop_run(l);
-}
-
 /* Sessions that live on: opened one alone, which proves the way back, then all the others. */
 static void
 open_sessions(struct loop *l, uint32_t n)
@@ -141,8 +134,10 @@ open_sessions(struct loop *l, uint32_t n)
 	static struct script s;
 
 	script_open(&s, l->feed.t);
-	run_script(l, &s, 0, 1);
-	run_script(l, &s, 1, n);
+	loop_begin(l, &s, 0, 1);
+	loop_run(l);
+	loop_begin(l, &s, 1, n);
+	loop_run(l);
 }
 
 static uint64_t
@@ -168,7 +163,7 @@ print_run(const struct run *a, const struct run *b, double floor)
 {
 	printf("{\"worker\":%llu,\"intercept\":%llu,\"feed\":%llu,\"reflector\":%llu,"
 	       "\"rounds\":%llu,\"disturbed\":%llu,\"mirror\":%llu,\"sent\":%llu,"
-	       "\"responses\":%llu,\"turns\":%llu,\"flows\":%llu,\"bytes\":%llu,\"floor\":%.2f}",
+	       "\"responses\":%llu,\"turns\":%llu,\"flows\":%llu,\"bytes\":%llu,\"floor\":%.2f",
 			(unsigned long long)(b->spent.worker - a->spent.worker),
 			(unsigned long long)(b->spent.intercept - a->spent.intercept),
 			(unsigned long long)(b->spent.feed - a->spent.feed),
@@ -181,18 +176,26 @@ print_run(const struct run *a, const struct run *b, double floor)
 			(unsigned long long)(b->turns - a->turns),
 			(unsigned long long)(b->flows - a->flows),
 			(unsigned long long)(b->bytes - a->bytes), floor);
+	stages_print();
+	printf("}");
 }
 
-/* As many frames as a run feeds, through the forwarder. */
+/* Frames as a run feeds them, through the forwarder, and through single stages. */
+static void
+measure_alone(const struct loop *l, const struct script *s, uint64_t turns)
+{
+	struct loop copy = *l;
+
+	loop_begin(&copy, s, 0, turns);
+	stages_alone(&copy);
+}
+
 static double
 measure_floor(const struct loop *l, const struct script *s, uint64_t turns)
 {
 	struct loop copy = *l;
 
-	copy.feed.script = s;
-	copy.feed.at = copy.feed.first = 0;
-	copy.feed.last = turns;
-	copy.feed.step = 0;
+	loop_begin(&copy, s, 0, turns);
 	return floor_run(&copy);
 }
 
@@ -200,7 +203,7 @@ static void
 run_all(struct loop *l, const struct options *o)
 {
 	static struct script s;
-	uint64_t at = 0, warm = SC_MAX(o->sessions, WARM_TURNS);
+	uint64_t at = 0, warm = SC_MAX(o->sessions, SC_MIN(o->turns, WARM_TURNS));
 
 	if (o->t->turns > 0) {
 		l->feed.order = NULL;
@@ -217,16 +220,20 @@ run_all(struct loop *l, const struct options *o)
 
 		l->step_ns = o->t->turn_ms * 1000000ull / SC_MAX(rounds, (uint64_t)1);
 	}
-	run_script(l, &s, at, at + warm);
+	loop_begin(l, &s, at, at + warm);
+	loop_run(l);
 	at += warm;
 	printf("\"runs\":[");
 	for (uint32_t i = 0; i < o->runs; i++) {
 		struct run before, after;
 
 		look(&before, l);
-		run_script(l, &s, at, at + o->turns);
+		loop_begin(l, &s, at, at + o->turns);
+		stages_clear();
+		loop_measured(l);
 		at += o->turns;
 		look(&after, l);
+		measure_alone(l, &s, SC_MIN(o->turns, 100000ull));
 		printf("%s\n", i == 0 ? "" : ",");
 		print_run(&before, &after, measure_floor(l, &s, SC_MIN(o->turns, 100000ull)));
 	}
@@ -282,7 +289,7 @@ measure(const struct options *o)
 	l.feed = (struct feed){.t = o->t,
 			.order = shuffled(o->sessions),
 			.nb = o->sessions,
-			.lag = LAG,
+			.lag = SC_MIN(o->sessions / 8 + 1, (uint32_t)LAG),
 			.pool = box.feed_pool};
 	l.reflector = (struct reflector){.t = o->t, .pool = box.target_pool};
 	if (l.feed.order == NULL)
@@ -322,11 +329,12 @@ parse(int argc, char **argv, struct options *o)
 			{"sessions", required_argument, NULL, 's'},
 			{"runs", required_argument, NULL, 'r'},
 			{"turns", required_argument, NULL, 't'},
+			{"small-pages", no_argument, NULL, 'p'},
 			{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*o = (struct options){&traffics[0], 10000, 5, 0};
+	*o = (struct options){&traffics[0], 10000, 5, 0, true};
 	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
 
@@ -338,6 +346,8 @@ parse(int argc, char **argv, struct options *o)
 			o->runs = (uint32_t)n;
 		else if (c == 't')
 			o->turns = n;
+		else if (c == 'p')
+			o->is_huge = false;
 		else
 			return false;
 	}
@@ -350,19 +360,21 @@ int
 main(int argc, char **argv)
 {
 	struct options o;
-	bool is_huge, ok;
+	bool ok;
 
 	if (!parse(argc, argv, &o))
 		return 2;
-	if (!start_eal(&is_huge)) {
+	if (!start_eal(&o.is_huge)) {
 		fprintf(stderr, "bench: DPDK does not start\n");
 		return 3;
 	}
 	printf("{\"workload\":\"%s\",\"sessions\":%u,\"request\":%u,\"answer\":%u,\n", o.t->name,
 			o.sessions, o.t->req, o.t->ans);
-	printf("\"tsc_hz\":%llu,\"dpdk\":\"%s\",\"compiler\":\"%s\",\"hugepages\":%s,\n",
+	printf("\"tsc_hz\":%llu,\"dpdk\":\"%s\",\"compiler\":\"%s\",\"libc\":\"%s\",\"build\":\"%"
+	       "s\","
+	       "\"hugepages\":%s,\n",
 			(unsigned long long)rte_get_tsc_hz(), rte_version(), __VERSION__,
-			is_huge ? "true" : "false");
+			gnu_get_libc_version(), BENCH_BUILD, o.is_huge ? "true" : "false");
 	ok = measure(&o);
 	printf("\"balanced\":%s}\n", ok ? "true" : "false");
 	return ok ? 0 : 1;

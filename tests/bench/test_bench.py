@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/bench as a tool: the shape of what it writes, and that it can fail. Figures of such short
+runs mean nothing."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ['BENCH_BUILD_DIR']
+FIGURES = ('mirror_packet', 'response', 'request_path', 'flow')
+STAGES = ('rx', 'parse', 'steer', 'lookup', 'engine', 'gate', 'tx', 'timers', 'intercept')
+
+
+def bench(*argv):
+    return subprocess.run([sys.executable, '-B', os.path.join(ROOT, 'scripts', 'bench'), '--build',
+                           BUILD, '--sessions', '2000', '--turns', '4000', '--runs', '3', *argv],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+class Bench(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tmp = tempfile.TemporaryDirectory()
+        cls.file = os.path.join(cls.tmp.name, 'a.json')
+        cls.run_ = bench('--workload', 'keepalive', '--workload', 'short', '--json', cls.file)
+        with open(cls.file, encoding='utf-8') as f:
+            cls.doc = json.load(f)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.tmp.cleanup()
+
+    def test_all_was_replayed(self):
+        self.assertEqual(self.run_.returncode, 0, self.run_.stdout)
+        self.assertTrue(all(w['balanced'] for w in self.doc['workloads']))
+
+    def test_shape(self):
+        self.assertIn('cpu', self.doc['machine'])
+        self.assertIn('idle_session_bytes', self.doc)
+        for w in self.doc['workloads']:
+            self.assertEqual(w['sessions'], 2000)
+            for name in FIGURES:
+                self.assertIn(name, w['cycles'])
+            for name in STAGES:
+                self.assertGreaterEqual(w['stages'][name], 0)
+            for name in ('floor', 'ratio', 'turns_per_s', 'gbit_per_s'):
+                self.assertGreater(w[name], 0)
+
+    def test_each_workload_has_its_figure(self):
+        keepalive, short = self.doc['workloads']
+        self.assertGreater(keepalive['cycles']['request_path'], 0)
+        self.assertGreater(short['cycles']['flow'], 0)
+        self.assertGreater(short['flows_per_s'], 0)
+
+    def test_baseline(self):
+        half = json.loads(json.dumps(self.doc))
+        for w in half['workloads']:
+            w['cycles'] = {k: v and v / 100 for k, v in w['cycles'].items()}
+        file = os.path.join(self.tmp.name, 'b.json')
+        for factor, status in ((1, 1), (10000, 0)):
+            for w in half['workloads']:
+                w['cycles'] = {k: v and v * factor for k, v in w['cycles'].items()}
+            with open(file, 'w', encoding='utf-8') as f:
+                json.dump(half, f)
+            out = bench('--workload', 'keepalive', '--baseline', file)
+            self.assertEqual(out.returncode, status, out.stdout)
+
+    def test_unknown_workload(self):
+        self.assertEqual(bench('--workload', 'none').returncode, 2)
+
+    def test_no_program(self):
+        out = bench('--workload', 'short', '--build', self.tmp.name)
+        self.assertEqual(out.returncode, 3, out.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()
