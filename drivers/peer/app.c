@@ -31,6 +31,7 @@ attach(struct sc_peer *p, struct conn *c, uint32_t flow, const struct cap_seg *a
 	}
 	c->una_off = c->nxt_off = c->max_off = c->limit = c->recover = c->start_out;
 	c->limit_seg = peer_dir_find(&f->out, c->start_out);
+	c->end = f->out.end;
 }
 
 bool
@@ -145,6 +146,12 @@ app_receive(struct sc_peer *p, struct conn *c, const uint8_t *data, uint32_t len
 	return rc == 0 ? consume(p, c, data, len) : rc;
 }
 
+static bool
+closes_by_reset(const struct cap_dir *out, const struct conn *c)
+{
+	return out->has_rst && c->limit == out->end && out->rst_dep <= c->rcv_pos;
+}
+
 void
 app_release(struct sc_peer *p, struct conn *c)
 {
@@ -160,6 +167,11 @@ app_release(struct sc_peer *p, struct conn *c)
 	}
 	if (c->limit == out->end && out->has_fin && out->fin_dep <= c->rcv_pos)
 		c->limit++;
+	/* At the end of what it reads a server closes; more than now it will never be asked for. */
+	if (c->state == CONN_CLOSE_WAIT && c->limit <= c->end && !closes_by_reset(out, c)) {
+		c->end = c->limit;
+		c->limit++;
+	}
 }
 
 void
@@ -170,14 +182,6 @@ app_sent(struct sc_peer *p, const struct conn *c, uint64_t from, uint64_t to)
 	for (uint32_t i = peer_dir_find(out, from);
 			i < out->nb && out->seg[i].off + out->seg[i].len <= to; i++)
 		p->stats.turns += out->seg[i].is_turn_end;
-}
-
-uint64_t
-app_end(const struct sc_peer *p, const struct conn *c)
-{
-	const struct cap_flow *f = flow_of(p, c);
-
-	return f == NULL ? c->start_out : f->out.end;
 }
 
 bool

@@ -83,6 +83,7 @@ struct conn {
 	uint64_t rcv_pos;                     /* client stream received in order */
 	uint64_t una_off, nxt_off, max_off;   /* SND.UNA, SND.NXT, highest sent + 1 */
 	uint64_t limit;                       /* what may be sent by now */
+	uint64_t end;                         /* of the answer's bytes: there its FIN stands */
 	uint32_t limit_seg;                   /* first segment of production beyond it */
 
 	/* sending */
@@ -159,8 +160,6 @@ int app_receive(struct sc_peer *p, struct conn *c, const uint8_t *data, uint32_t
 void app_release(struct sc_peer *p, struct conn *c);
 /* Bytes [from, to) of the answer went out for the first time. */
 void app_sent(struct sc_peer *p, const struct conn *c, uint64_t from, uint64_t to);
-/* End of production's bytes, without FIN. */
-uint64_t app_end(const struct sc_peer *p, const struct conn *c);
 /* Production closed by RST, and everything before it was acknowledged. */
 bool app_resets(const struct sc_peer *p, const struct conn *c);
 

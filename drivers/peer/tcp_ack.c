@@ -63,7 +63,7 @@ static bool
 ack_advances(struct sc_peer *p, struct conn *c, const struct sc_seg *seg, uint64_t now)
 {
 	uint32_t acked = seg->ack - tcp_seq_of(c, c->una_off);
-	uint64_t end = app_end(p, c), old = c->una_off;
+	uint64_t end = c->end, old = c->una_off;
 
 	c->una_off += acked;
 	c->nxt_off = SC_MAX(c->nxt_off, c->una_off);

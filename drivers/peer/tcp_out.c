@@ -180,7 +180,7 @@ note_sent(struct sc_peer *p, struct conn *c, uint64_t off, uint64_t end, uint64_
 	if (end > old) {
 		app_sent(p, c, old, end);
 		c->max_off = end;
-		if (end > app_end(p, c))
+		if (end > c->end)
 			conn_event(p, c, CONN_EV_FIN_OUT, now);
 	}
 	c->nxt_off = SC_MAX(c->nxt_off, end);
@@ -206,9 +206,9 @@ send_data(struct sc_peer *p, struct conn *c, uint64_t off, uint32_t len, uint64_
 		rte_pktmbuf_free(m);
 		return -EIO;
 	}
-	if (len > 0 && end == SC_MIN(c->limit, out->end))
+	if (len > 0 && end == SC_MIN(c->limit, c->end))
 		flags |= SC_TCP_PSH;
-	if (end == out->end && c->limit > end)
+	if (end == c->end && c->limit > end)
 		flags |= SC_TCP_FIN;
 	header(p, c, flags, now, &h);
 	h.seq = tcp_seq_of(c, off);
@@ -219,9 +219,9 @@ send_data(struct sc_peer *p, struct conn *c, uint64_t off, uint32_t len, uint64_
 
 /* Payload that may stand in a segment at off, by the answer alone. */
 static uint32_t
-data_at(const struct sc_peer *p, const struct conn *c, uint64_t off)
+data_at(const struct conn *c, uint64_t off)
 {
-	uint64_t end = SC_MIN(c->limit, app_end(p, c));
+	uint64_t end = SC_MIN(c->limit, c->end);
 
 	return off < end ? (uint32_t)SC_MIN(end - off, UINT32_MAX) : 0;
 }
@@ -233,7 +233,7 @@ send_again(struct sc_peer *p, struct conn *c, uint64_t now)
 	uint32_t most = c->want_probe ? 1 : c->mss, len;
 	int rc = 0;
 
-	len = SC_MIN(data_at(p, c, c->una_off), most);
+	len = SC_MIN(data_at(c, c->una_off), most);
 	if (c->una_off < c->max_off || c->want_probe)
 		rc = len > 0 || c->una_off < c->limit ? send_data(p, c, c->una_off, len, now) : 0;
 	if (rc == 0)
@@ -250,7 +250,7 @@ send_new(struct sc_peer *p, struct conn *c, uint64_t now)
 	int rc = 0;
 
 	while (rc == 0 && c->nxt_off < c->limit) {
-		all = data_at(p, c, c->nxt_off);
+		all = data_at(c, c->nxt_off);
 		len = SC_MIN(all, c->mss);
 		len = (uint32_t)SC_MIN(len, wnd_end > c->nxt_off ? wnd_end - c->nxt_off : 0);
 		if (len == 0 && all > 0)

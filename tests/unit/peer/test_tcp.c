@@ -237,7 +237,7 @@ test_out_of_order(void **state)
 	client_expect(&c, ACK, "");
 	client_send_at(&c, seq + 6, ACK, "gh");
 	c.seq = seq + 11;
-	client_expect(&c, ACK, "a");
+	client_expect(&c, FIN_ACK, "a");
 	assert_int_equal(bed_stats(&b)->bytes_in, 10);
 	assert_int_equal(b.st.bytes_in_ok, 10);
 	bed_close(&b);
