@@ -149,6 +149,7 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 	f->held_tail = hi;
 	if (!(h->flags & SC_HELD_SYNTH))
 		f->nxt = h->seq + held_span(h);
+	f->is_mid = f->is_mid || h->len > 0;
 	if (sc_seq_gt(h->ack, f->turn_ack))
 		f->turn_ack = h->ack;
 	if (f->state != SC_FLOW_LIVE)

@@ -243,6 +243,23 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	timer_rearm(e, si);
 }
 
+/*
+ * What was sent last is a message without its end: the mirror lost that. It dies with its connection,
+ * and the segment at the cursor, the first of a new turn, opens another one.
+ */
+void
+session_tear(struct sc_replay *e, uint32_t si)
+{
+	struct sc_session *s = session_at(e, si);
+
+	send_rst(e, si, s->max);
+	gate_turn_over(e, s);
+	conn_close(e, si, SC_R_CLOSED_REOPENED);
+	s->state = SC_CONN_BETWEEN;
+	s->base = held_at(e, s->cur_nxt)->ack - 1;
+	session_reopen(e, si);
+}
+
 /* The target keeps an older connection on this tuple, whatever we say: try the next one. */
 void
 session_retuple(struct sc_replay *e, uint32_t si)

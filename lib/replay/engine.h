@@ -267,6 +267,7 @@ void on_synack_again(struct sc_replay *e, uint32_t si, const struct sc_record *r
 void session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_reason how);
 void session_complete(struct sc_replay *e, uint32_t si, enum sc_reason how);
 void session_reopen(struct sc_replay *e, uint32_t si);
+void session_tear(struct sc_replay *e, uint32_t si);
 void session_retuple(struct sc_replay *e, uint32_t si);
 void session_lost(struct sc_replay *e, uint32_t si, enum sc_reason why, enum sc_reason how);
 void session_skip_turn(struct sc_replay *e, uint32_t si, enum sc_reason why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * hole: client bytes that production acknowledged and the mirror never showed. A flow goes on only
- * behind a proven boundary; otherwise it ends as capture_gap. Nothing waits silently.
+ * behind a proven boundary; otherwise it ends as capture_gap. Nothing waits silently. If the bytes
+ * before the hole are no whole message either, it goes on with another connection (session_tear).
  */
 #include "engine.h"
 
@@ -105,6 +106,8 @@ resume_at(struct sc_replay *e, uint32_t fi, uint32_t to)
 	count_missing(e, f, held_at(e, to)->seq - at);
 	held_at(e, to)->gap = held_at(e, to)->seq - from;
 	held_at(e, to)->gap_ack = f->hole_ack;
+	if (f->is_mid)
+		held_at(e, to)->flags |= SC_HELD_TORN;
 	f->nxt = held_at(e, to)->seq;
 	accept_merge(e, fi);
 	if (f->state == SC_FLOW_LIVE)

@@ -50,6 +50,8 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 	f->prod_nxt = end;
 	f->prod_ack = s->ack;
 	f->prod_us = cap;
+	if (s->ack == f->nxt)
+		f->is_mid = false;
 	note_duplex(e, f, s, end);
 }
 

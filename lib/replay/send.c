@@ -350,6 +350,16 @@ is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_
 	return h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
 }
 
+/*
+ * Would the target take the segment for the end of a message that a hole has cut off? Not if it is the
+ * first of its connection.
+ */
+static bool
+is_torn(const struct sc_session *s, const struct sc_held *h)
+{
+	return (h->flags & SC_HELD_TORN) && s->nxt == h->seq + s->offset && s->nxt != s->iss + 1;
+}
+
 static bool
 push_one(struct sc_replay *e, uint32_t si)
 {
@@ -364,6 +374,10 @@ push_one(struct sc_replay *e, uint32_t si)
 	}
 	if (!push_gap(s, h) || !gate_pass(e, si, h))
 		return false;
+	if (is_torn(s, h)) {
+		session_tear(e, si);
+		return false;
+	}
 	switch (h->kind) {
 	case SC_HELD_DATA:
 		return push_data(e, si);

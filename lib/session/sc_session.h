@@ -133,6 +133,7 @@ enum sc_held_kind {
 #define SC_HELD_REF 0x10   /* payload stands in its frame; otherwise in chunks */
 #define SC_HELD_PSH 0x20
 #define SC_HELD_URG 0x40
+#define SC_HELD_TORN 0x80 /* with gap: the bytes before the hole are a message without its end */
 
 struct sc_held {
 	uint32_t next;
@@ -208,6 +209,7 @@ struct sc_flow {
 	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
 	uint8_t nb_ooo;
 	uint8_t is_watched; /* in the list of flows with a hole */
+	uint8_t is_mid;     /* production has not answered after exactly the bytes before nxt */
 };
 
 /* ---- sessions ---- */

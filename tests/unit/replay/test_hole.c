@@ -93,6 +93,10 @@ resumed(void **state)
 	struct conv *c = bed_conv(b);
 
 	conv_open_said(c, 40);
+	conv_answer(c, 10);
+	conv_target_answer(c, 10);
+	bed_run(b, 50 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 0);
 	lose(c, 100);
 	conv_say(c, 50);
 	conv_answer(c, 300);
@@ -111,6 +115,45 @@ resumed(void **state)
 	conv_close(c);
 	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
 	assert_int_equal(COUNT(b, BYTES_DELIVERED), 110);
+	bed_end(b);
+}
+
+/*
+ * The hole cuts off the end of a message whose begin was sent: the boundary behind it must not reach
+ * the target as that end. The connection dies with the message, another one goes on.
+ */
+static void
+torn(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 40);
+	lose(c, 100);
+	conv_say(c, 50);
+	conv_answer(c, 300);
+	conv_say(c, 70);
+	bed_silent(b);
+	bed_run(b, 30 * BED_MS);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 50);
+	conv_expect(c, SC_TCP_RST | SC_TCP_ACK, 0);
+	conv_take_syn(c);
+	bed_silent(b);
+	conv_target_synack(c);
+	c->shift = 0u - 150;
+	conv_expect(c, SC_TCP_ACK, 70);
+	conv_target_ack(c);
+	conv_answer(c, 30);
+	conv_say(c, 20);
+	bed_silent(b);
+	conv_target_answer(c, 30);
+	conv_expect(c, SC_TCP_ACK, 20);
+	conv_target_ack(c);
+	conv_close(c);
+	assert_int_equal(COUNT_BY(b, CONN_CLOSED, CLOSED_REOPENED), 1);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 130);
 	bed_end(b);
 }
 
@@ -334,6 +377,7 @@ main(void)
 			BOTH(second_hole_later),
 			BOTH(not_acknowledged),
 			BOTH(resumed),
+			BOTH(torn),
 			BOTH(resumed_with_copies),
 			BOTH(no_boundary),
 			BOTH(answer_in_flight),
