@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <rte_byteorder.h>
-#include <rte_hash_crc.h>
 #include <rte_ip.h>
 
 #include "index.h"
@@ -158,7 +157,7 @@ is_over(const struct packet *k, uint64_t ns)
 static struct packet *
 packet_of(struct pieces *p, const struct record *r, uint64_t ns)
 {
-	struct packet *set = p->packet[rte_hash_crc(&r->key, sizeof(r->key), 0) % SETS];
+	struct packet *set = p->packet[sc_hash(&r->key, sizeof(r->key), 0) % SETS];
 	struct packet *oldest = &set[0];
 
 	for (unsigned int i = 0; i < WAYS; i++) {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <rte_byteorder.h>
-#include <rte_hash_crc.h>
 
 #include <sc_filter.h>
 
@@ -26,7 +25,7 @@ struct span {
 static uint32_t *
 find_slot(const struct sc_pool *pool, const struct sc_addr *a)
 {
-	uint32_t i = rte_hash_crc(a, sizeof(*a), 0) % POOL_SLOTS;
+	uint32_t i = sc_hash(a, sizeof(*a), 0) % POOL_SLOTS;
 
 	/* A slot holds the address's index + 1; 0 is free, and half of the slots always are. */
 	while (pool->slot[i] != 0 && !sc_addr_eq(&pool->addr[pool->slot[i] - 1], a))

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <rte_hash_crc.h>
-
 #include "engine.h"
 
 /* Linux keeps TIME-WAIT for 60 s: within it a SYN without newer timestamps needs a higher ISN. */
@@ -13,7 +11,7 @@
 static uint32_t
 pool_hash(const struct sc_addr *a)
 {
-	return rte_hash_crc(a, sizeof(*a), 0x900d);
+	return sc_hash(a, sizeof(*a), 0x900d);
 }
 
 /* The pool by family: a target's tuples are made of addresses of its own IP version. */
@@ -120,7 +118,7 @@ pool_take(struct sc_replay *e, uint32_t si)
 static uint32_t
 rest_hash(const struct sc_replay *e, const struct sc_session *s)
 {
-	return rte_hash_crc(replay_addr(e, s), sizeof(struct sc_addr),
+	return sc_hash(replay_addr(e, s), sizeof(struct sc_addr),
 			(uint32_t)s->port << 16 | s->target);
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <rte_hash_crc.h>
 #include <rte_prefetch.h>
 
 #include <sc_session.h>
@@ -14,12 +13,11 @@ _Static_assert(offsetof(struct sc_flow_key, prod) == 18, "keys are compared as b
 _Static_assert(offsetof(struct sc_tuple_key, target) == 18, "keys are compared as bytes");
 _Static_assert(offsetof(struct sc_flow, prod) == 18, "a flow begins with its key");
 _Static_assert(offsetof(struct sc_tomb, prod) == 18, "a tombstone begins with its key");
-_Static_assert(offsetof(struct sc_prod, port) == 16, "an endpoint begins with its key");
 
 static uint32_t
 hash_bytes(const void *key, uint32_t len)
 {
-	return rte_hash_crc(key, len, 0x5ca1ab1e);
+	return sc_hash(key, len, 0x5ca1ab1e);
 }
 
 uint32_t
@@ -118,7 +116,7 @@ prod_eq(const void *arg, uint32_t value, const void *key)
 static uint32_t
 prod_hash(const struct sc_prod *p)
 {
-	return hash_bytes(p, offsetof(struct sc_prod, target));
+	return sc_hash(&p->addr, sizeof(p->addr), p->port);
 }
 
 uint32_t

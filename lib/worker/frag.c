@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_hash_crc.h>
 #include <rte_ip.h>
 #include <rte_ip_frag.h>
 
@@ -172,7 +171,7 @@ read_piece(struct rte_mbuf *m, enum sc_link link, struct piece *p, bool *is_v4)
 static bool
 is_twice(struct frags *f, const struct piece *p, uint64_t cap_us)
 {
-	struct recent *e = &f->recent[rte_hash_crc(p, sizeof(*p), 0) % RECENT];
+	struct recent *e = &f->recent[sc_hash(p, sizeof(*p), 0) % RECENT];
 
 	if (e->us != 0 && memcmp(&e->piece, p, sizeof(*p)) == 0 && cap_us - e->us <= TWICE_US)
 		return true;
