@@ -101,24 +101,28 @@ void frame_get(const struct rte_mbuf *m, struct frame *f);
 
 /* ---- the box ---- */
 
+#define LANES 2 /* workers at most */
+
 struct bench_box {
+	uint16_t nb_workers; /* 1 with an intercept lcore, or up to LANES that intercept inline */
+	bool is_inline, is_real_time;
 	struct sc_config cfg;
-	struct sc_clock clock; /* stands still: time is base_us */
+	struct sc_clock clock; /* unless is_real_time it stands still: time is base_us */
 	struct sc_steer steer;
 	struct sc_targets targets;
 	struct sc_box box;
 	struct rte_mempool *feed_pool, *tx_pool, *target_pool;
-	struct rte_ring *mirror, *rx, *tx[2];
-	struct sc_stats_cell cell[2]; /* worker, intercept lcore */
-	struct sc_intercept *ic;
+	struct rte_ring *mirror[LANES], *rx[LANES], *tx[LANES + 1];
+	struct sc_stats_cell cell[LANES + 1]; /* workers, intercept lcore */
+	struct sc_intercept *ic[LANES];
 	struct sc_ilcore *il;
-	struct sc_worker *w;
+	struct sc_worker *w[LANES];
 	struct sc_replay_cfg replay;
 };
 
-/* Everything but the worker. 0 or -1 with a sentence on standard error. */
+/* Everything but the workers; the first three fields are set. 0 or -1 with a sentence on standard error. */
 int box_start(struct bench_box *b, uint32_t max_flows);
-int box_start_worker(struct bench_box *b);
+int box_start_workers(struct bench_box *b);
 /* Stop and free. False, said on standard error: the ledger does not balance, or memory is missing. */
 bool box_stop(struct bench_box *b);
 /* Is every equation of the ledger true? Says on standard error what is not. */
@@ -138,6 +142,7 @@ struct step {
 
 struct script {
 	unsigned int nb;
+	uint32_t turns; /* of a position */
 	struct step step[STEPS_MAX];
 };
 
@@ -162,6 +167,9 @@ void script_flow(struct script *s, const struct traffic *t);
 void script_acks(struct script *s);
 /* Make up to n frames. Returns how many; 0: the list is over. */
 uint16_t feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
+void script_pair(struct script *s, const struct traffic *t);
+/* The first n tuples whose flows worker `lane` owns, shuffled; NULL without memory. */
+uint32_t *feed_order(const struct sc_steer *steer, uint16_t lane, uint32_t n);
 void ends_of(uint32_t tuple, struct ends *e);
 uint32_t tuple_of(const struct ends *e);
 
@@ -187,6 +195,7 @@ struct spent {
 
 struct loop {
 	struct bench_box *b;
+	uint16_t lane; /* of the box's workers */
 	struct feed feed;
 	struct reflector reflector;
 	struct spent spent;
@@ -202,6 +211,23 @@ uint16_t loop_feed(struct loop *l);
 void loop_run(struct loop *l);
 /* The same, for what counts: by its name callgrind knows where to begin and to end. */
 void loop_measured(struct loop *l);
+
+/* Was all replayed that was fed, and nothing else? Says on standard error what was not. */
+bool loop_check(const struct loop *l, uint32_t sessions);
+/* Open sessions [0, n) of the feed's order: the first alone, which proves the way back. */
+void loop_open(struct loop *l, uint32_t n);
+
+/* ---- two lcores, real time: each prints one member of the JSON object ---- */
+
+/* Feed, worker and reflector on each of two lcores: ,"scale":[...] */
+bool scale_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint32_t runs,
+		uint64_t turns);
+/* Worker on one, intercept and reflector on the other: "delay":[...] */
+bool delay_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint32_t runs,
+		uint32_t rate);
+/* Keep the CPU for this thread while it is measured, if the system allows; false: it does not. */
+bool rt_begin(void);
+void rt_end(void);
 
 /* The forwarder that only swaps addresses: cycles a frame, same ports, feed and sink. */
 double floor_run(struct loop *l);

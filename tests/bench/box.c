@@ -60,22 +60,65 @@ make_port(struct sc_port *p, const char *name, struct rte_ring **rx, uint16_t nb
 	return rte_eth_dev_start(p->id) < 0 ? fail("port does not start") : 0;
 }
 
+/* A ring for each queue, and for the records of an intercept lcore. */
+static int
+make_rings(struct bench_box *b)
+{
+	char name[32];
+
+	for (uint16_t i = 0; i < b->nb_workers; i++) {
+		snprintf(name, sizeof(name), "mirror%u", i);
+		b->mirror[i] = make_ring(name, sizeof(void *), SLOTS);
+		snprintf(name, sizeof(name), "rx%u", i);
+		b->rx[i] = make_ring(name, sizeof(void *), SLOTS);
+		if (b->mirror[i] == NULL || b->rx[i] == NULL)
+			return fail("no memory for rings");
+	}
+	for (uint16_t i = 0; i <= b->nb_workers; i++) {
+		snprintf(name, sizeof(name), "tx%u", i);
+		b->tx[i] = make_ring(name, sizeof(void *), SLOTS);
+		if (b->tx[i] == NULL)
+			return fail("no memory for rings");
+	}
+	return 0;
+}
+
+/* Between workers, and from the intercept lcore or other workers that intercept. */
+static int
+make_box_rings(struct bench_box *b)
+{
+	char name[32];
+
+	for (uint16_t i = 0; i < b->nb_workers; i++) {
+		for (uint16_t k = 0; k < b->nb_workers; k++) {
+			snprintf(name, sizeof(name), "records%u_%u", i, k);
+			if (i == k && b->is_inline)
+				continue;
+			b->box.records[i][k] =
+					make_ring(name, sizeof(struct sc_record), SC_RECORD_RING);
+			snprintf(name, sizeof(name), "handover%u_%u", i, k);
+			if (i != k)
+				b->box.handover[i][k] =
+						make_ring(name, sizeof(void *), SC_HANDOVER_RING);
+			if (b->box.records[i][k] == NULL
+					|| (i != k && b->box.handover[i][k] == NULL))
+				return fail("no memory for rings");
+		}
+	}
+	return 0;
+}
+
 static int
 make_ports(struct bench_box *b)
 {
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x99};
 	struct rte_ring *none = make_ring("none", sizeof(void *), 64);
+	uint16_t n = b->nb_workers;
 
-	b->mirror = make_ring("mirror", sizeof(void *), SLOTS);
-	b->rx = make_ring("rx", sizeof(void *), SLOTS);
-	b->tx[0] = make_ring("tx0", sizeof(void *), SLOTS);
-	b->tx[1] = make_ring("tx1", sizeof(void *), SLOTS);
-	b->box.records[0][0] = make_ring("records", sizeof(struct sc_record), SC_RECORD_RING);
-	if (none == NULL || b->mirror == NULL || b->rx == NULL || b->tx[0] == NULL
-			|| b->tx[1] == NULL || b->box.records[0][0] == NULL)
-		return fail("no memory for rings");
-	if (make_port(&b->box.mirror[0], "bench_mirror", &b->mirror, 1, &none, 1) < 0
-			|| make_port(&b->box.test, "bench_test", &b->rx, 1, b->tx, 2) < 0)
+	if (none == NULL || make_rings(b) < 0 || make_box_rings(b) < 0)
+		return -1;
+	if (make_port(&b->box.mirror[0], "bench_mirror", b->mirror, n, &none, 1) < 0
+			|| make_port(&b->box.test, "bench_test", b->rx, n, b->tx, n + 1) < 0)
 		return -1;
 	b->box.test.role = SC_PORT_TEST;
 	memcpy(b->box.test.mac, mac, sizeof(mac));
@@ -96,13 +139,13 @@ make_targets(struct bench_box *b)
 			|| sc_targets_build(&b->targets, b->cfg.rule, b->cfg.nb_rules, &net, 1,
 					   NULL, 0, hop, &err)
 					< 0
-			|| sc_steer_init(&b->steer, 1, 65536, &err) < 0)
+			|| sc_steer_init(&b->steer, b->nb_workers, 65536, &err) < 0)
 		return fail(err.text);
 	return 0;
 }
 
 static int
-make_intercept(struct bench_box *b)
+make_intercept(struct bench_box *b, uint16_t i)
 {
 	struct sc_intercept_cfg cfg = {
 			.targets = &b->targets,
@@ -110,17 +153,19 @@ make_intercept(struct bench_box *b)
 			.port = &b->box.test,
 			.clock = &b->clock,
 			.pool = b->tx_pool,
-			.ring = {b->box.records[0][0]},
-			.stats = &b->cell[1],
-			.nb_workers = 1,
+			.stats = &b->cell[b->is_inline ? i : LANES],
+			.nb_workers = b->nb_workers,
 			.neighbour_limit = 900,
 	};
 	struct sc_err err;
 
-	b->ic = sc_intercept_create(&cfg, &err);
-	if (b->ic == NULL)
+	memcpy(cfg.ring, b->box.records[i], sizeof(cfg.ring));
+	b->ic[i] = sc_intercept_create(&cfg, &err);
+	if (b->ic[i] == NULL)
 		return fail(err.text);
-	b->il = sc_ilcore_create(&b->box, 0, b->ic, &b->cell[1], &err);
+	if (b->is_inline)
+		return 0;
+	b->il = sc_ilcore_create(&b->box, 0, b->ic[0], &b->cell[LANES], &err);
 	return b->il == NULL ? fail(err.text) : 0;
 }
 
@@ -128,6 +173,8 @@ int
 box_start(struct bench_box *b, uint32_t max_flows)
 {
 	b->clock.base_us = START_US;
+	if (b->is_real_time)
+		sc_clock_init(&b->clock);
 	b->feed_pool = make_pool("feed", POOL);
 	b->tx_pool = make_pool("tx", POOL);
 	b->target_pool = make_pool("target", POOL);
@@ -140,11 +187,16 @@ box_start(struct bench_box *b, uint32_t max_flows)
 	b->box.steer = &b->steer;
 	b->box.targets = &b->targets;
 	b->box.nb_mirror = 1;
-	b->box.nb_workers = b->box.nb_intercepts = 1;
+	b->box.nb_workers = b->nb_workers;
+	b->box.is_inline = b->is_inline;
+	b->box.nb_intercepts = b->is_inline ? 0 : 1;
 	b->box.rx_pool = b->feed_pool;
 	atomic_store(&b->box.phase, SC_PHASE_RUN);
-	if (make_ports(b) < 0 || make_intercept(b) < 0)
+	if (make_ports(b) < 0)
 		return -1;
+	for (uint16_t i = 0; i < b->nb_workers; i++)
+		if (make_intercept(b, i) < 0)
+			return -1;
 	b->replay = (struct sc_replay_cfg){
 			.steer = &b->steer,
 			.rules = b->cfg.rule,
@@ -169,13 +221,21 @@ box_start(struct bench_box *b, uint32_t max_flows)
 }
 
 int
-box_start_worker(struct bench_box *b)
+box_start_workers(struct bench_box *b)
 {
-	struct sc_worker_cfg cfg = {.box = &b->box, .replay = b->replay, .stats = &b->cell[0]};
-	struct sc_err err;
+	for (uint16_t i = 0; i < b->nb_workers; i++) {
+		struct sc_worker_cfg cfg = {.box = &b->box,
+				.index = i,
+				.replay = b->replay,
+				.inline_intercept = b->is_inline ? b->ic[i] : NULL,
+				.stats = &b->cell[i]};
+		struct sc_err err;
 
-	b->w = sc_worker_create(&cfg, &err);
-	return b->w == NULL ? fail(err.text) : 0;
+		b->w[i] = sc_worker_create(&cfg, &err);
+		if (b->w[i] == NULL)
+			return fail(err.text);
+	}
+	return 0;
 }
 
 static bool
@@ -216,7 +276,9 @@ box_check(struct bench_box *b)
 	sc_ledger_check_box(
 			&sum, sc_box_handover_count(&b->box), sc_box_record_count(&b->box), &res);
 	ok &= says(&res);
-	if (!sc_replay_audit(sc_worker_engine(b->w), &err)) {
+	for (uint16_t i = 0; i < b->nb_workers; i++) {
+		if (sc_replay_audit(sc_worker_engine(b->w[i]), &err))
+			continue;
 		fprintf(stderr, "bench: %s\n", err.text);
 		ok = false;
 	}
@@ -237,15 +299,18 @@ box_stop(struct bench_box *b)
 {
 	bool ok;
 
-	sc_worker_stop(b->w);
+	for (uint16_t i = 0; i < b->nb_workers; i++)
+		sc_worker_stop(b->w[i]);
 	ok = box_check(b);
-	sc_worker_destroy(b->w);
 	sc_ilcore_destroy(b->il);
-	sc_intercept_destroy(b->ic);
-	drop(b->mirror);
-	drop(b->rx);
-	drop(b->tx[0]);
-	drop(b->tx[1]);
+	for (uint16_t i = 0; i < b->nb_workers; i++) {
+		sc_worker_destroy(b->w[i]);
+		sc_intercept_destroy(b->ic[i]);
+		drop(b->mirror[i]);
+		drop(b->rx[i]);
+		drop(b->tx[i]);
+	}
+	drop(b->tx[b->nb_workers]);
 	ok &= is_pool_full(b->feed_pool);
 	ok &= is_pool_full(b->tx_pool);
 	ok &= is_pool_full(b->target_pool);

@@ -4,6 +4,7 @@
  * the feed leaves the caches to the worker.
  */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "bench.h"
 
@@ -18,6 +19,41 @@ uint32_t
 tuple_of(const struct ends *e)
 {
 	return (rte_be_to_cpu_32(e->addr) - CLIENTS) * PORTS + (e->port - 20000u);
+}
+
+static void
+shuffle(uint32_t *order, uint32_t n)
+{
+	struct sc_rng rng;
+
+	sc_rng_seed(&rng, 1);
+	for (uint32_t i = n - 1; i > 0; i--) {
+		uint32_t k = sc_rng_below(&rng, i + 1), other = order[k];
+
+		order[k] = order[i];
+		order[i] = other;
+	}
+}
+
+uint32_t *
+feed_order(const struct sc_steer *steer, uint16_t lane, uint32_t n)
+{
+	uint32_t *order = malloc(n * sizeof(*order));
+	struct sc_addr client, server;
+	struct ends e;
+
+	if (order == NULL)
+		return NULL;
+	sc_addr_from_v4(&server, rte_cpu_to_be_32(PRODUCTION));
+	for (uint32_t tuple = 0, nb = 0; nb < n; tuple++) {
+		ends_of(tuple, &e);
+		sc_addr_from_v4(&client, e.addr);
+		if (sc_steer_owner(steer, sc_fold_tuple(&client, &server, e.port, PRODUCTION_PORT))
+				== lane)
+			order[nb++] = tuple;
+	}
+	shuffle(order, n);
+	return order;
 }
 
 /* ---- scripts ---- */
@@ -68,7 +104,17 @@ add_turn(struct script *s, const struct traffic *t, uint32_t turn)
 void
 script_turn(struct script *s, const struct traffic *t)
 {
+	s->turns = 1;
 	add_turn(s, t, 0);
+}
+
+/* Two turns of the client half: the second request is there before the first one's answer. */
+void
+script_pair(struct script *s, const struct traffic *t)
+{
+	s->turns = 2;
+	add_turn(s, t, 0);
+	add_turn(s, t, 1);
 }
 
 /* All of a short connection; the client closes it. */
@@ -105,7 +151,7 @@ make(struct feed *f, const struct step *s, uint64_t position, struct frame *out,
 
 	if (f->order != NULL) {
 		c.tuple = f->order[n];
-		turn = (uint32_t)(position / f->nb);
+		turn = (uint32_t)(position / f->nb) * f->script->turns;
 	} else {
 		c.life = (uint32_t)(position / f->nb);
 	}

@@ -12,7 +12,7 @@
 #define WSCALE 7
 
 static uint8_t payload[MSS];
-static uint16_t ip_id;
+static _Thread_local uint16_t ip_id;
 
 /* Folded sums of the first n bytes of the payload, by n; filled when first asked for. */
 static uint16_t payload_sum[MSS + 1];

@@ -22,9 +22,9 @@ loop_feed(struct loop *l)
 {
 	struct rte_mbuf *m[GROUP];
 	uint64_t start = rte_rdtsc();
-	uint16_t n = feed_make(&l->feed, m, GROUP, l->b->clock.base_us);
+	uint16_t n = feed_make(&l->feed, m, GROUP, sc_clock_us(&l->b->clock, rte_rdtsc()));
 
-	if (rte_ring_enqueue_bulk(l->b->mirror, (void **)m, n, NULL) != n)
+	if (rte_ring_enqueue_bulk(l->b->mirror[l->lane], (void **)m, n, NULL) != n)
 		rte_panic("the mirror's ring is full\n");
 	count(&l->spent, &l->spent.feed, rte_rdtsc() - start);
 	return n;
@@ -37,7 +37,7 @@ worker_group(struct loop *l)
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		uint64_t start = rte_rdtsc(), cycles;
-		uint32_t work = sc_worker_poll(l->b->w);
+		uint32_t work = sc_worker_poll(l->b->w[l->lane]);
 
 		cycles = rte_rdtsc() - start;
 		if (work > 0) {
@@ -45,6 +45,8 @@ worker_group(struct loop *l)
 			l->spent.rounds++;
 		}
 		done += work;
+		if (l->b->is_real_time)
+			continue;
 		l->time_ns += l->step_ns;
 		l->b->clock.base_us = l->start_us + l->time_ns / 1000;
 	}
@@ -60,14 +62,14 @@ reflect_group(struct loop *l)
 	uint32_t done = 0;
 	unsigned int n;
 
-	while (rte_ring_free_count(l->b->rx) >= BURST * ANSWER_MAX
-			&& (n = rte_ring_dequeue_burst(l->b->tx[0], (void **)in, BURST, NULL))
+	while (rte_ring_free_count(l->b->rx[l->lane]) >= BURST * ANSWER_MAX
+			&& (n = rte_ring_dequeue_burst(l->b->tx[l->lane], (void **)in, BURST, NULL))
 					> 0) {
 		for (unsigned int i = 0; i < n; i++) {
 			uint16_t k = reflect(
 					&l->reflector, in[i], out, ANSWER_MAX, l->b->clock.base_us);
 
-			rte_ring_enqueue_bulk(l->b->rx, (void **)out, k, NULL);
+			rte_ring_enqueue_bulk(l->b->rx[l->lane], (void **)out, k, NULL);
 		}
 		rte_pktmbuf_free_bulk(in, n);
 		done += n;
@@ -82,7 +84,9 @@ intercept_group(struct loop *l)
 	struct rte_ring *records = l->b->box.records[0][0];
 	uint32_t done = 0;
 
-	while (rte_ring_count(l->b->rx) > 0 && rte_ring_free_count(records) >= 64) {
+	if (l->b->is_inline)
+		return 0;
+	while (rte_ring_count(l->b->rx[l->lane]) > 0 && rte_ring_free_count(records) >= 64) {
 		uint64_t start = rte_rdtsc();
 
 		done += sc_ilcore_poll(l->b->il);
@@ -100,6 +104,13 @@ loop_begin(struct loop *l, const struct script *s, uint64_t first, uint64_t last
 	l->feed.step = 0;
 }
 
+/* That the worker has not seen. */
+static unsigned int
+waiting_responses(const struct loop *l)
+{
+	return rte_ring_count(l->b->is_inline ? l->b->rx[l->lane] : l->b->box.records[0][0]);
+}
+
 void
 loop_run(struct loop *l)
 {
@@ -108,8 +119,7 @@ loop_run(struct loop *l)
 	while (quiet < QUIET_ROUNDS) {
 		uint32_t done = 0;
 
-		if (rte_ring_count(l->b->mirror) == 0
-				&& rte_ring_count(l->b->box.records[0][0]) <= GROUP)
+		if (rte_ring_count(l->b->mirror[l->lane]) == 0 && waiting_responses(l) <= GROUP)
 			done += loop_feed(l);
 		done += worker_group(l);
 		done += reflect_group(l);
@@ -122,6 +132,55 @@ void
 loop_measured(struct loop *l)
 {
 	loop_run(l);
+}
+
+void
+loop_open(struct loop *l, uint32_t n)
+{
+	static struct script s;
+
+	s.nb = 0;
+	s.turns = 1;
+	script_open(&s, l->feed.t);
+	loop_begin(l, &s, 0, 1);
+	loop_run(l);
+	loop_begin(l, &s, 1, n);
+	loop_run(l);
+}
+
+bool
+loop_check(const struct loop *l, uint32_t sessions)
+{
+	const struct sc_stats *st = &l->b->cell[l->lane].live;
+	const struct sc_stats *ic = l->b->is_inline ? st : &l->b->cell[LANES].live;
+	uint64_t flows = sc_stats_map_sum(st, SC_M_FLOW_ENDED);
+	struct {
+		const char *what;
+		uint64_t found, right;
+	} want[] = {
+			{"frames refused", sc_stats_map_sum(st, SC_M_FRAME_REFUSED), 0},
+			{"flows refused", sc_stats_map_sum(st, SC_M_FLOW_REFUSED), 0},
+			{"responses refused", sc_stats_map_sum(ic, SC_M_RESP_REFUSED), 0},
+			{"strange frames at the target", l->reflector.strange, 0},
+			{"frames polled", st->c[SC_C_MIRROR_POLLED], l->feed.frames},
+			{"bytes delivered", st->c[SC_C_BYTES_DELIVERED], l->feed.client_bytes},
+			{"bytes at the target", l->reflector.bytes, l->feed.client_bytes},
+			{"bytes sent again", st->c[SC_C_TX_PAYLOAD_AGAIN], 0},
+			{"flows that ended otherwise",
+					flows - st->m[SC_M_FLOW_ENDED][SC_R_COMPLETE], 0},
+			{"live sessions", st->c[SC_C_SESSIONS_LIVE_NOW], sessions},
+	};
+	bool ok = true;
+
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(want); i++) {
+		if (want[i].found == want[i].right)
+			continue;
+		fprintf(stderr, "bench: %s: %llu, and not %llu\n", want[i].what,
+				(unsigned long long)want[i].found,
+				(unsigned long long)want[i].right);
+		ok = false;
+	}
+	return ok;
 }
 
 /* ---- the floor ---- */
@@ -169,7 +228,7 @@ floor_run(struct loop *l)
 			frames += sent;
 			cycles += spent;
 		}
-		while ((n = rte_ring_dequeue_burst(l->b->tx[0], (void **)m, BURST, NULL)) > 0)
+		while ((n = rte_ring_dequeue_burst(l->b->tx[l->lane], (void **)m, BURST, NULL)) > 0)
 			rte_pktmbuf_free_bulk(m, n);
 	}
 	return frames == 0 ? 0 : (double)cycles / (double)frames;

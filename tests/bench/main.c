@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench --workload NAME --sessions N [--runs N] [--turns N]: measures one workload, prints JSON. */
+/*
+ * bench --workload NAME --sessions N [--runs N] [--turns N] [--scale | --delay RATE] [--small-pages]:
+ * measures one workload, prints JSON.
+ */
 #include <getopt.h>
 #include <gnu/libc-version.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,6 +59,12 @@ struct options {
 	uint32_t sessions, runs;
 	uint64_t turns; /* of a run */
 	bool is_huge;
+	uint32_t rate; /* frames/s */
+	enum mode {
+		COST,
+		SCALE,
+		DELAY
+	} mode;
 };
 
 /* What one run counted. */
@@ -82,11 +92,28 @@ meminfo(const char *file, const char *word)
 	return value;
 }
 
+/* The last two CPUs that this process may use; both lcores on one where there is one only. */
+static void
+lcores_arg(char *buf, size_t size)
+{
+	unsigned int first = 0, second = 0;
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	for (unsigned int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &set))
+			continue;
+		second = first;
+		first = i;
+	}
+	snprintf(buf, size, "--lcores=0@%u,1@%u", first, CPU_COUNT(&set) > 1 ? second : first);
+}
+
 /* is_huge: may huge pages be used (not under valgrind), and are they? */
 static bool
 start_eal(bool *is_huge)
 {
-	char prefix[32], mib[16], lcores[32];
+	char prefix[32], mib[16], lcores[64];
 	char *argv[16] = {"bench", "--no-pci", "--no-telemetry", "--log-level=*:error",
 			"--file-prefix", prefix, "-m", mib, lcores};
 	int argc = 9;
@@ -95,7 +122,7 @@ start_eal(bool *is_huge)
 			&& meminfo("/proc/meminfo", "Hugepagesize") == 2048;
 	snprintf(prefix, sizeof(prefix), "bench%d", (int)getpid());
 	snprintf(mib, sizeof(mib), "%d", POOLS_MIB);
-	snprintf(lcores, sizeof(lcores), "--lcores=0@%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	lcores_arg(lcores, sizeof(lcores));
 	if (*is_huge) {
 		argv[argc++] = "--in-memory";
 	} else {
@@ -105,45 +132,12 @@ start_eal(bool *is_huge)
 	return rte_eal_init(argc, argv) >= 0 && sc_mbuf_init() == 0;
 }
 
-static uint32_t *
-shuffled(uint32_t n)
-{
-	uint32_t *order = malloc(n * sizeof(*order));
-	struct sc_rng rng;
-
-	if (order == NULL)
-		return NULL;
-	sc_rng_seed(&rng, 1);
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (uint32_t i = n - 1; i > 0; i--) {
-		uint32_t k = sc_rng_below(&rng, i + 1), other = order[k];
-
-		order[k] = order[i];
-		order[i] = other;
-	}
-	return order;
-}
-
 /* ---- phases ---- */
-
-/* Sessions that live on: opened one alone, which proves the way back, then all the others. */
-static void
-open_sessions(struct loop *l, uint32_t n)
-{
-	static struct script s;
-
-	script_open(&s, l->feed.t);
-	loop_begin(l, &s, 0, 1);
-	loop_run(l);
-	loop_begin(l, &s, 1, n);
-	loop_run(l);
-}
 
 static uint64_t
 counter(enum sc_counter c)
 {
-	return box.cell[0].live.c[c] + box.cell[1].live.c[c];
+	return box.cell[0].live.c[c] + box.cell[LANES].live.c[c];
 }
 
 static void
@@ -240,42 +234,6 @@ run_all(struct loop *l, const struct options *o)
 	printf("],\n");
 }
 
-/* Was everything replayed that was fed? */
-static bool
-is_complete(const struct loop *l, const struct options *o)
-{
-	const struct sc_stats *st = &box.cell[0].live;
-	uint64_t flows = sc_stats_map_sum(st, SC_M_FLOW_ENDED);
-	struct {
-		const char *what;
-		uint64_t found, right;
-	} want[] = {
-			{"frames refused", sc_stats_map_sum(st, SC_M_FRAME_REFUSED), 0},
-			{"flows refused", sc_stats_map_sum(st, SC_M_FLOW_REFUSED), 0},
-			{"responses refused",
-					sc_stats_map_sum(&box.cell[1].live, SC_M_RESP_REFUSED), 0},
-			{"strange frames at the target", l->reflector.strange, 0},
-			{"frames polled", st->c[SC_C_MIRROR_POLLED], l->feed.frames},
-			{"bytes delivered", st->c[SC_C_BYTES_DELIVERED], l->feed.client_bytes},
-			{"bytes at the target", l->reflector.bytes, l->feed.client_bytes},
-			{"bytes sent again", st->c[SC_C_TX_PAYLOAD_AGAIN], 0},
-			{"flows that ended otherwise",
-					flows - st->m[SC_M_FLOW_ENDED][SC_R_COMPLETE], 0},
-			{"live sessions", st->c[SC_C_SESSIONS_LIVE_NOW], o->sessions},
-	};
-	bool ok = true;
-
-	for (unsigned int i = 0; i < SC_ARRAY_SIZE(want); i++) {
-		if (want[i].found == want[i].right)
-			continue;
-		fprintf(stderr, "bench: %s: %llu, and not %llu\n", want[i].what,
-				(unsigned long long)want[i].found,
-				(unsigned long long)want[i].right);
-		ok = false;
-	}
-	return ok;
-}
-
 static bool
 measure(const struct options *o)
 {
@@ -283,11 +241,12 @@ measure(const struct options *o)
 	uint64_t rss_kib, grown;
 	bool ok;
 
+	box.nb_workers = 1;
 	if (box_start(&box, o->sessions + (o->t->turns > 0 ? CHURN : 0)) < 0)
 		return false;
 	l.start_us = box.clock.base_us;
 	l.feed = (struct feed){.t = o->t,
-			.order = shuffled(o->sessions),
+			.order = feed_order(&box.steer, 0, o->sessions),
 			.nb = o->sessions,
 			.lag = SC_MIN(o->sessions / 8 + 1, (uint32_t)LAG),
 			.pool = box.feed_pool};
@@ -295,14 +254,14 @@ measure(const struct options *o)
 	if (l.feed.order == NULL)
 		return false;
 	rss_kib = meminfo("/proc/self/status", "VmRSS");
-	if (box_start_worker(&box) < 0)
+	if (box_start_workers(&box) < 0)
 		return false;
-	open_sessions(&l, o->sessions);
+	loop_open(&l, o->sessions);
 	grown = meminfo("/proc/self/status", "VmRSS") - rss_kib;
 	printf("\"rss_bytes\":%llu,\"configured_bytes\":%llu,\n", (unsigned long long)grown * 1024,
 			(unsigned long long)sc_replay_size(&box.replay));
 	run_all(&l, o);
-	ok = is_complete(&l, o);
+	ok = loop_check(&l, o->sessions);
 	return box_stop(&box) && ok;
 }
 
@@ -330,11 +289,13 @@ parse(int argc, char **argv, struct options *o)
 			{"runs", required_argument, NULL, 'r'},
 			{"turns", required_argument, NULL, 't'},
 			{"small-pages", no_argument, NULL, 'p'},
+			{"scale", no_argument, NULL, 'S'},
+			{"delay", required_argument, NULL, 'D'},
 			{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*o = (struct options){&traffics[0], 10000, 5, 0, true};
+	*o = (struct options){&traffics[0], 10000, 5, 0, true, 1, COST};
 	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
 
@@ -348,12 +309,16 @@ parse(int argc, char **argv, struct options *o)
 			o->turns = n;
 		else if (c == 'p')
 			o->is_huge = false;
+		else if (c == 'S')
+			o->mode = SCALE;
+		else if (c == 'D')
+			o->mode = DELAY, o->rate = (uint32_t)n;
 		else
 			return false;
 	}
 	if (o->turns == 0)
 		o->turns = SC_MAX(o->sessions, 500000u);
-	return o->t != NULL && o->sessions > 0 && o->runs > 0;
+	return o->t != NULL && o->sessions > 0 && o->runs > 0 && o->rate > 0;
 }
 
 int
@@ -375,7 +340,12 @@ main(int argc, char **argv)
 	       "\"hugepages\":%s,\n",
 			(unsigned long long)rte_get_tsc_hz(), rte_version(), __VERSION__,
 			gnu_get_libc_version(), BENCH_BUILD, o.is_huge ? "true" : "false");
-	ok = measure(&o);
+	if (o.mode == SCALE)
+		ok = scale_measure(&box, o.t, o.sessions, o.runs, o.turns);
+	else if (o.mode == DELAY)
+		ok = delay_measure(&box, o.t, o.sessions, o.runs, o.rate);
+	else
+		ok = measure(&o);
 	printf("\"balanced\":%s}\n", ok ? "true" : "false");
 	return ok ? 0 : 1;
 }

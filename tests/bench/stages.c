@@ -207,7 +207,7 @@ steer(struct loop *l, struct rte_mbuf **m, uint16_t n)
 		nb_ours += sc_steer_owner(&l->b->steer,
 					   sc_fold_tuple(&seg[i].src, &seg[i].dst, seg[i].sport,
 							   seg[i].dport))
-				== 0;
+				== l->lane;
 	spent = rte_rdtsc() - start;
 	if (nb_ours == n && spent <= PAUSE_CYCLES) {
 		steer_cycles += SC_MAX(spent, inside) - inside;
