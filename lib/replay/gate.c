@@ -245,6 +245,20 @@ pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 }
 
 /*
+ * A message that a hole has cut off is not answered. May its connection end now? Requests before it,
+ * in the same turn, are answered until the target is quiet.
+ */
+bool
+gate_torn(struct sc_replay *e, struct sc_session *s)
+{
+	uint32_t since = sc_us_later(quiet_since(e, s), s->acked_us);
+
+	if (is_over(e, since, e->cfg.gate_quiet_min_us))
+		return true;
+	return wait_until(e, s, since + e->cfg.gate_quiet_min_us);
+}
+
+/*
  * May the held segment at the session's cursor leave now? If not, a gate deadline is armed where
  * time alone can change that.
  */

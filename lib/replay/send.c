@@ -372,12 +372,15 @@ push_one(struct sc_replay *e, uint32_t si)
 			session_reopen(e, si);
 		return false;
 	}
-	if (!push_gap(s, h) || !gate_pass(e, si, h))
+	if (!push_gap(s, h))
 		return false;
 	if (is_torn(s, h)) {
-		session_tear(e, si);
+		if (gate_torn(e, s))
+			session_tear(e, si);
 		return false;
 	}
+	if (!gate_pass(e, si, h))
+		return false;
 	switch (h->kind) {
 	case SC_HELD_DATA:
 		return push_data(e, si);
