@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Packets lost on the way to the target and back, and packets that the mirror never showed."""
 import os
+import random
+import shutil
+from collections import Counter
 
 from kit import pcap
 from kit.bench import Bench, named, outcomes
@@ -135,9 +138,46 @@ def mirror_hole(folder, shared, which):
                 + outcomes(report))
 
 
+def mirror_random(folder, shared, percent):
+    """
+    The mirror lost frames at random in all sorts of traffic. What the target was asked production was
+    asked, too, byte for byte, and what did not come is named.
+    """
+    recorded = record(shared, 'mixed', MIX)
+    path, rng = os.path.join(folder, 'made.pcap'), random.Random(percent)
+    shutil.copy(recorded.path, path)
+    gone = without(path, lambda nb, _: rng.random() * 100 < percent)
+    with Bench(folder) as bench:
+        bench.nginx(recorded.content)
+        report = bench.replay(path, seconds=60)
+        found = bench.server.requests()
+    check_equal(report['balanced'], True, 'balanced')
+    whole = [r for r in found if r.status != '400']
+    want, got = Counter(map(asked, recorded.requests)), Counter(map(asked, whole))
+    extra = got - want
+    check(not extra, f'{sum(extra.values())} requests that no client sent: {list(extra)[:5]}')
+    total = sum(int(r.length) for r in recorded.requests)
+    b = report['client_bytes']
+    # Bytes for which there was no room beyond a hole are refused, and most of them missing then, too.
+    known = b['seen'] - sum(b['duplicate'].values()) + b['missing']
+    twice = b['refused'].get('held_full', 0)
+    lost = sum((want - got).values())
+    detail = (f'{len(gone)} frames lost; {len(whole)} of {len(recorded.requests)} requests, '
+              f'{len(found) - len(whole)} cut; {known} or {twice} less of {total} bytes are known, '
+              f'{b["missing"]} missing, {named(report)} not delivered; {outcomes(report)}')
+    check(known - twice - total // 100 < total < known + total // 100, detail)
+    check(lost < len(recorded.requests) * percent // 12, detail)
+    return detail
+
+
+def asked(row):
+    return row.client, row.method, row.uri, row.body, row.length
+
+
 CASES = [
     ('loss/random-1', lambda f, s: random_loss(f, s, 1), 120),
     ('loss/random-5', lambda f, s: random_loss(f, s, 5), 120),
 ] + [
     ('loss/' + which, lambda f, s, w=which: one_packet(f, s, w), 60) for which in ONE] + [
+    ('loss/mirror-random', lambda f, s: mirror_random(f, s, 2), 90)] + [
     ('loss/mirror-' + which, lambda f, s, w=which: mirror_hole(f, s, w), 60) for which in HOLES]
