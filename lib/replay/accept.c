@@ -120,7 +120,7 @@ annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct 
 		return;
 	if (sc_seq_gt(f->prod_nxt, h->ack) && sc_seq_leq(f->prod_ack, h->seq))
 		h->flags |= SC_HELD_DUPLEX;
-	if (h->ack == f->prod_nxt && f->prod_ack == h->seq)
+	if (h->ack == f->prod_nxt && f->prod_ack == h->seq && f->prod_us != 0)
 		h->flags |= SC_HELD_BOUNDARY;
 	h->think_us = f->prod_us != 0 ? elapsed_us(f->prod_us, (uint32_t)s->cap_us) : 0;
 	h->pause_us = f->pause_us;

@@ -322,6 +322,31 @@ reset_with_hole(void **state)
 	bed_end(b);
 }
 
+/* A bare ACK of production inside a request, with its SYN-ACK lost, proves no boundary. */
+static void
+no_boundary_in_request(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_syn(c);
+	conv_ack(c);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	lose(c, 100);
+	conv_say(c, 100);
+	conv_frame(c, SC_HALF_PRODUCTION, SC_TCP_ACK, c->pnxt, c->cnxt, 0);
+	conv_say(c, 28);
+	conv_answer(c, 50);
+	bed_run(b, 100 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 11 * BED_S);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, BYTES_SKIPPED, CAPTURE_GAP), 128);
+	bed_end(b);
+}
+
 /* A lost FIN's worth: bytes before a FIN are missing, so the FIN is ours. */
 static void
 fin_behind_hole(void **state)
@@ -387,6 +412,7 @@ main(void)
 			BOTH(client_only_bytes),
 			BOTH(client_only_turn),
 			BOTH(reset_with_hole),
+			BOTH(no_boundary_in_request),
 			BOTH(fin_behind_hole),
 			BOTH(several_holes),
 	};
