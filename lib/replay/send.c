@@ -347,7 +347,8 @@ is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_
 
 	if (f->flags & SC_FLOW_PROD_FIN)
 		return h->ack == f->prod_fin;
-	return h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
+	return h->ack - f->prod_base == answer_bytes(s) + 1
+			|| h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
 }
 
 /*
