@@ -92,6 +92,24 @@ find_ahead(const struct tconn *c, const struct sim_flow *f, uint64_t *pos)
 	return false;
 }
 
+/*
+ * Behind a gap, in mid-stream and on another connection a session goes on where a turn begins. Where
+ * requests are not answered one by one, only the captured ACK numbers could tell.
+ */
+static void
+check_begin(struct sim *s, const struct tconn *c)
+{
+	const struct sim_flow *f = c->flow;
+
+	if (c->pos == 0 || f->kind == KIND_PIPELINED || f->kind == KIND_DUPLEX)
+		return;
+	for (uint32_t i = 0; i < f->script[CLIENT].nb; i++)
+		if (f->script[CLIENT].step[i].begin == c->pos)
+			return;
+	sim_fail(s, "flow %ld port %u: goes on at byte %lu, where no turn begins",
+			(long)(f - s->flow), c->port, (unsigned long)c->pos);
+}
+
 /* A gap closed by the engine; the bytes before it may have matched by chance. */
 static bool
 jump(struct tconn *c)
@@ -143,6 +161,8 @@ align(struct sim *s, struct tconn *c)
 	}
 	if (c->flow == NULL)
 		return;
+	if (c->aligned == 0)
+		check_begin(s, c);
 	while (c->aligned < c->got) {
 		uint32_t n = match(c, c->flow, c->aligned, c->pos, UINT32_MAX);
 
@@ -155,6 +175,7 @@ align(struct sim *s, struct tconn *c)
 		}
 		if (jump(c)) {
 			sim_show(s, SHOWN_GAP_CROSSED);
+			check_begin(s, c);
 			continue;
 		}
 		sim_fail(s,

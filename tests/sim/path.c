@@ -90,7 +90,7 @@ send_one(struct sim *s, struct item *i)
 static bool
 is_lost(struct sim *s)
 {
-	if (!has_fault(s, F(P_LOSS)) || !sim_draw(s, s->cfg.rate))
+	if (!has_fault(s, F(P_LOSS)) || !sim_draw(s, s->cfg.loss))
 		return false;
 	sim_hit(s, F(P_LOSS));
 	return true;

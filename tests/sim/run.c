@@ -272,7 +272,7 @@ transmit(struct sim *s, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
-	s->subject = target_flow(s, &seg.src, seg.sport);
+	s->subject = target_subject(s, &seg);
 	if (!sc_addr_eq(&seg.dst, &s->target_addr) || seg.dport != s->target_port)
 		sim_fail(s, "a frame to another address than the target's");
 	sim_trace(s, "  engine sends :%u%s%s%s seq %u ack %u len %u", seg.sport,

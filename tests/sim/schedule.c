@@ -115,6 +115,8 @@ draw_faults(struct sc_rng *g, uint64_t only)
 		faults |= F(P_LOSS);
 	if (n > 0 && sc_rng_below(g, 8) == 0)
 		faults |= F(M_LOSS);
+	if ((faults & (F(T_ZERO_WINDOW) | F(T_SLOW_READER))) && sc_rng_below(g, 3) == 0)
+		faults |= F(P_LOSS);
 	return faults & only;
 }
 
@@ -156,6 +158,7 @@ sim_cfg_draw(struct sim_cfg *c, uint64_t seed, uint64_t only)
 	c->latency_us = 1 + sc_rng_below(&g, 300000);
 	c->gate = sc_rng_below(&g, 5) > 0 ? SC_REPLAY_GATE_ANSWER : (uint8_t)sc_rng_below(&g, 3);
 	c->rate = 5 + sc_rng_below(&g, 80);
+	c->loss = sc_rng_below(&g, 5) > 0 ? c->rate : 50 + sc_rng_below(&g, 150);
 	c->owd_us = 20 + sc_rng_below(&g, sc_rng_below(&g, 4) == 0 ? 50000 : 1000);
 	c->jitter_us = 1 + sc_rng_below(&g, sc_rng_below(&g, 4) == 0 ? 50000 : 3000);
 	c->event_us = SIM_T0_US + sc_rng_below(&g, 6000000);

@@ -130,9 +130,12 @@ extern const char *const sim_ending_names[ENDING_COUNT];
 			| F(T_SYN_DROP) | F(T_SYN_REFUSE) | F(T_STALE) | F(T_SILENT)              \
 			| F(T_RESTART))
 /* Those under which a turn may rightly begin before the target has sent its whole answer. */
-#define SIM_EARLY                                                                               \
-	(SIM_LOSSY | F(M_REORDER) | F(M_CLIENT_ONLY) | F(T_SHORTER) | F(T_LONGER) | F(T_BURSTS) \
-			| F(T_SILENT_APP) | F(T_ZERO_WINDOW) | F(T_SLOW_READER) | F(T_TIME_WAIT))
+#define SIM_EARLY                                                                    \
+	(SIM_LOSSY | F(M_REORDER) | F(M_CLIENT_ONLY) | F(T_BURSTS) | F(T_SILENT_APP) \
+			| F(T_ZERO_WINDOW) | F(T_TIME_WAIT) | F(P_LOSS) | F(P_RING_FULL))
+/* And those that hide the end of an answer only where the way is long (the gate's least quiet). */
+#define SIM_EARLY_FAR (F(T_SHORTER) | F(T_LONGER) | F(P_JITTER) | F(T_SLOW_READER))
+#define SIM_NEAR_US 4000
 
 struct sim_cfg {
 	uint64_t seed;
@@ -145,6 +148,7 @@ struct sim_cfg {
 	uint8_t latency, gate; /* enum sc_replay_latency, enum sc_replay_gate */
 	uint32_t latency_us;
 	uint32_t rate; /* how often a disturbance strikes, in 1/1000 */
+	uint32_t loss; /* the same for losses of the path */
 	uint32_t owd_us, jitter_us;
 	uint16_t target_mss;
 	uint32_t target_buf;
@@ -164,6 +168,7 @@ enum sim_act {
 struct sim_step {
 	uint64_t need;
 	uint64_t begin; /* position of the first byte it writes */
+	uint64_t acked; /* of a client's step: bytes of the peer that its first segment acknowledged */
 	uint32_t len;
 	uint32_t delay_us;
 	uint8_t act;
@@ -376,6 +381,7 @@ uint64_t target_next(const struct sim *s);
 void target_segment(struct sim *s, const struct sc_seg *seg);
 /* The flow of a replay address and port, for the timeline; SIM_NONE: not known yet. */
 uint32_t target_flow(struct sim *s, const struct sc_addr *client, uint16_t port);
+uint32_t target_subject(struct sim *s, const struct sc_seg *seg);
 void target_timers(struct sim *s);
 /* A frame of the engine leaves: judge what can be judged at this moment. */
 void target_watch(struct sim *s, const struct sc_seg *seg);

@@ -186,13 +186,25 @@ is_plain_syn(const struct sc_seg *seg)
 	return (seg->flags & (SC_TCP_SYN | SC_TCP_ACK | SC_TCP_RST)) == SC_TCP_SYN;
 }
 
+/* The same for a segment of the engine: a SYN tells by its number. */
+uint32_t
+target_subject(struct sim *s, const struct sc_seg *seg)
+{
+	const struct sim_flow *f = NULL;
+	uint64_t pos;
+
+	if (is_plain_syn(seg))
+		f = flow_of(s, seg->seq, &pos);
+	return f == NULL ? target_flow(s, &seg->src, seg->sport) : (uint32_t)(f - s->flow);
+}
+
 void
 target_segment(struct sim *s, const struct sc_seg *seg)
 {
 	struct tconn *c = find(s, seg);
 
 	s->arrived++;
-	s->subject = c == NULL || c->flow == NULL ? SIM_NONE : (uint32_t)(c->flow - s->flow);
+	s->subject = target_subject(s, seg);
 	sim_trace(s, "    target gets :%u %s seq %u ack %u len %u wnd %u", seg->sport,
 			seg->flags & SC_TCP_SYN ? "SYN" : "", seg->seq, seg->ack, seg->payload_len,
 			seg->wnd);
@@ -280,26 +292,32 @@ target_timers(struct sim *s)
 
 /* ---- what the engine does, judged when the frame leaves ---- */
 
+/* Up to captured position `pos` the client has been replayed: has this step begun? */
+static bool
+is_begun(const struct sim_step *step, const struct sc_seg *seg, uint64_t pos)
+{
+	if (step->act == ACT_DATA)
+		return step->begin < pos;
+	return step->act == ACT_FIN && (seg->flags & SC_TCP_FIN) && step->begin <= pos;
+}
+
 /* Does this segment begin turns whose answers before are not sent yet? */
 static void
 watch_turns(struct sim *s, struct tconn *c, const struct sc_seg *seg)
 {
 	uint32_t end = seg->seq + seg->payload_len - c->irs - 1;
-	uint64_t pos = c->pos + (end - c->aligned);
+	uint64_t pos = c->pos + (uint64_t)(int64_t)(int32_t)(end - c->aligned);
 
 	while (c->watch_step < c->flow->script[CLIENT].nb) {
 		const struct sim_step *step = &c->flow->script[CLIENT].step[c->watch_step];
-		bool is_begun = step->act == ACT_DATA
-				? step->begin < pos
-				: step->act == ACT_FIN && (seg->flags & SC_TCP_FIN);
 
-		if (!is_begun)
+		if (!is_begun(step, seg, pos))
 			break;
 		c->watch_step++;
-		if (step->need == 0)
+		if (c->flow->kind == KIND_DUPLEX ? step->acked == 0 : step->need == 0)
 			continue;
 		s->turns++;
-		if (app_has_sent(c, step->need))
+		if (app_has_sent(c, step))
 			continue;
 		s->early++;
 		sim_trace(s, "          early: step %u at %lu wants %lu answer bytes",
@@ -333,8 +351,10 @@ target_watch(struct sim *s, const struct sc_seg *seg)
 		c->was_reset = false;
 	if (c->state < T_ESTABLISHED || c->flow == NULL || is_syn)
 		return;
-	if (c->flow->kind == KIND_DUPLEX || has_fault(s, SIM_LOSSY)
-			|| sc_seq_lt(seg->seq, c->watch_max))
+	if (has_fault(s, SIM_LOSSY) || sc_seq_lt(seg->seq, c->watch_max))
+		return;
+	/* In full duplex only the count of bytes tells, and theirs is another. */
+	if (c->flow->kind == KIND_DUPLEX && has_fault(s, F(T_SHORTER) | F(T_LONGER)))
 		return;
 	if (seg->payload_len > 0 || (seg->flags & SC_TCP_FIN))
 		watch_turns(s, c, seg);

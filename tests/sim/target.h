@@ -95,7 +95,7 @@ uint32_t conn_window(const struct sim *s, const struct tconn *c);
 void app_open(struct sim *s, struct tconn *c);
 void app_run(struct sim *s, struct tconn *c);
 void app_read(struct sim *s, struct tconn *c);
-bool app_has_sent(const struct tconn *c, uint64_t production_bytes);
+bool app_has_sent(const struct tconn *c, const struct sim_step *step);
 /* align.c */
 void align(struct sim *s, struct tconn *c);
 

@@ -202,14 +202,20 @@ app_run(struct sim *s, struct tconn *c)
 	conn_arm(s, c);
 }
 
-/* Has it sent what corresponds to the first `bytes` bytes of production? */
+/* Has it sent what corresponds to what the client had seen before this step? */
 bool
-app_has_sent(const struct tconn *c, uint64_t bytes)
+app_has_sent(const struct tconn *c, const struct sim_step *step)
 {
 	const struct sim_script *p = &c->flow->script[SERVER];
+	uint64_t bytes = SC_MIN(step->need, p->bytes);
+
+	if (c->flow->kind == KIND_DUPLEX)
+		return c->max - c->iss - 1 >= step->acked;
 
 	if (c->step < p->nb && p->step[c->step].act == ACT_DATA && p->step[c->step].begin < bytes)
 		return false;
-	/* Pieces written already may still wait for a window. */
+	/* Pieces written already may still wait for a window; some answer later requests. */
+	if (c->flow->kind != KIND_PIPELINED && bytes > 0)
+		bytes = c->app_end;
 	return c->max - c->iss - 1 >= SC_MIN((uint64_t)c->app_end, bytes);
 }

@@ -248,10 +248,21 @@ handshake(struct talk *t)
 	plan_step(t, CLIENT);
 }
 
+/* What the client had seen when it began to say this. */
+static void
+note_acked(struct sim_flow *f, const struct sim_seg *seg, uint32_t *at)
+{
+	struct sim_script *p = &f->script[CLIENT];
+
+	for (; *at < p->nb && p->step[*at].begin < seg->pos + SC_MAX(seg->len, 1u); ++*at)
+		p->step[*at].acked = SC_MIN(
+				(uint64_t)(seg->ack - f->isn[SERVER] - 1), f->script[SERVER].bytes);
+}
+
 static void
 note_starts(struct sim_flow *f)
 {
-	uint32_t room = 0;
+	uint32_t room = 0, at = 0;
 
 	for (uint32_t i = 0; i < f->nb_seg; i++) {
 		const struct sim_seg *seg = &f->seg[i];
@@ -260,6 +271,7 @@ note_starts(struct sim_flow *f)
 			continue;
 		f->start = sim_grow(f->start, &room, f->nb_start + 1, sizeof(*f->start));
 		f->start[f->nb_start++] = seg->pos;
+		note_acked(f, seg, &at);
 	}
 }
 
@@ -279,6 +291,8 @@ conversation(struct sim *s, struct sim_flow *f)
 	while (advance(&t))
 		plan_step(&t, SERVER);
 	qsort(f->seg, f->nb_seg, sizeof(*f->seg), by_time);
+	for (uint32_t i = 0; i < f->nb_seg; i++)
+		f->seg[i].order = i;
 	f->end_us = f->seg[f->nb_seg - 1].t_us;
 	note_starts(f);
 	bytes = f->script[CLIENT].bytes + 8;
