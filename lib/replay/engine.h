@@ -233,6 +233,7 @@ uint32_t tuple_find(struct sc_replay *e, const struct sc_record *rec);
 const struct sc_addr *replay_addr(const struct sc_replay *e, const struct sc_session *s);
 
 /* gate.c */
+void gate_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_held *h);
 bool gate_torn(struct sc_replay *e, struct sc_session *s);
 bool gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h);
 void gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len);

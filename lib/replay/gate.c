@@ -245,6 +245,24 @@ pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 }
 
 /*
+ * The target closed, and h opens the next connection. What came until then tells whether it answered
+ * all it was asked: bytes behind its last answer were acknowledged, and nobody read them.
+ */
+void
+gate_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_held *h)
+{
+	const struct sc_flow *f = flow_of(e, s);
+	int32_t d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
+
+	if (d == 0)
+		C(e, GATE_EXACT)++;
+	else if (d > 0)
+		C(e, GATE_LONGER)++;
+	else
+		C(e, GATE_SHORTER)++;
+}
+
+/*
  * A message that a hole has cut off is not answered. May its connection end now? Requests before it,
  * in the same turn, are answered until the target is quiet.
  */

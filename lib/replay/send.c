@@ -369,8 +369,10 @@ push_one(struct sc_replay *e, uint32_t si)
 	bool is_new_turn = h->kind == SC_HELD_DATA && sc_seq_gt(h->ack, s->base);
 
 	if (is_new_turn && has_flag(s, SC_SESS_TARGET_FIN) && !is_half_closed(e, s, h)) {
-		if (s->una == s->max)
+		if (s->una == s->max) {
+			gate_closed(e, s, h);
 			session_reopen(e, si);
+		}
 		return false;
 	}
 	if (!push_gap(s, h))

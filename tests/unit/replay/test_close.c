@@ -165,6 +165,30 @@ reopened(void **state)
 	bed_end(b);
 }
 
+/* The target closed in the middle of its answers: the report must say that something is missing. */
+static void
+reopened_unanswered(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	conv_say(c, 10);
+	conv_expect(c, SC_TCP_ACK, 10);
+	conv_answer(c, 100);
+	conv_target_answer(c, 40);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_say(c, 20);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_take_syn(c);
+	assert_int_equal(COUNT(b, GATE_SHORTER), 1);
+	assert_int_equal(COUNT(b, GATE_EXACT), 0);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 20);
+	bed_end(b);
+}
+
 /* The new connection has another tuple: the old one's TIME-WAIT is not met. */
 static void
 reopened_elsewhere(void **state)
@@ -470,6 +494,7 @@ main(void)
 			BOTH(client_reset),
 			BOTH(client_reset_waits_for_ack),
 			BOTH(reopened),
+			BOTH(reopened_unanswered),
 			BOTH(reopened_elsewhere),
 			BOTH(fin_before_our_bytes),
 			BOTH(reopen_limit),
