@@ -31,6 +31,20 @@ def random_loss(folder, shared, percent):
                 f'{report["duration_s"]:.1f} s')
 
 
+def duplicates(folder, shared):
+    """Every packet arrives twice, both ways."""
+    recorded = record(shared, 'mixed', MIX)
+    with Bench(folder) as bench:
+        bench.nginx(recorded.content)
+        bench.wire.double('to', 'tcp dport 80')
+        bench.wire.double('back', 'tcp sport 80')
+        report = bench.replay(recorded.path, seconds=60)
+        bench.check_equal_to(report, recorded.requests)
+        counts = bench.wire.counts()
+        return (f'{len(recorded.requests)} requests, all equal; {counts["twice to"]} and '
+                f'{counts["twice back"]} packets came twice, {report["duration_s"]:.1f} s')
+
+
 def one_connection(bench, folder, nb, segment=1460):
     """A connection of nb requests: (path, what production logged)."""
     bench.nginx()
@@ -177,6 +191,7 @@ def asked(row):
 CASES = [
     ('loss/random-1', lambda f, s: random_loss(f, s, 1), 120),
     ('loss/random-5', lambda f, s: random_loss(f, s, 5), 120),
+    ('loss/duplicates', duplicates, 60),
 ] + [
     ('loss/' + which, lambda f, s, w=which: one_packet(f, s, w), 60) for which in ONE] + [
     ('loss/mirror-random', lambda f, s: mirror_random(f, s, 2), 90)] + [

@@ -65,6 +65,18 @@ def at_once(folder, shared):
         return tell(bench, report, 5000)
 
 
+def small_backlog(folder, shared):
+    """2,000 connections at once at a target that can queue 256: SYNs and ACKs are dropped there."""
+    with Bench(folder) as bench:
+        bench.nginx(backlog=256)
+        bench.net.run('target', ['sysctl', '-qw', 'net.ipv4.tcp_syncookies=0'])
+        path, rows = connections(bench, folder, 2000, lambda i: i * 0.2e-6,
+                                 lambda i: (bench.plan.clients[i % 20], 30000 + i // 20))
+        report = bench.replay(path, speed=1)
+        bench.check_equal_to(report, rows)
+        return (f'{bench.wire.counts()["syn"]} SYNs; ' + tell(bench, report, 2000))
+
+
 def tell(bench, report, nb):
     check_equal(bench.server.nb_logged(), nb, 'requests at the target')
     return (f'{nb} of {nb} requests on {report["connections"]["established"]} connections, '
@@ -99,5 +111,6 @@ CASES = [
     ('scale/copies-10', copies_10, 90),
     ('scale/one-address', one_address, 90),
     ('scale/at-once', at_once, 90),
+    ('scale/small-backlog', small_backlog, 90),
     ('scale/upload', upload, 90),
 ]

@@ -247,12 +247,46 @@ def super_frames(folder, shared, mtu_words):
         return f'8 x 300,000 bytes, hashes equal; {counts["full"]} packets of up to 1,400 bytes'
 
 
+def old_tcp(folder, shared):
+    """A target without timestamps, window scaling and SACK, and with small buffers."""
+    recorded = record(shared, 'turns', TURNS)
+    with Bench(folder) as bench:
+        for name, value in (('timestamps', 0), ('sack', 0), ('window_scaling', 0),
+                            ('rmem', '4096 8192 8192'), ('wmem', '4096 8192 8192')):
+            bench.net.run('target', ['sysctl', '-qw', f'net.ipv4.tcp_{name}={value}'])
+        bench.nginx(recorded.content)
+        report = bench.replay(recorded.path)
+        bench.check_equal_to(report, recorded.requests)
+        return f'{len(recorded.requests)} requests, all equal; {report["duration_s"]:.1f} s'
+
+
+def pipelined(folder, shared):
+    """
+    The target closes after 10 requests while clients send eight at a time. Its kernel acknowledged
+    those behind the tenth, and nginx never read them: the report says how often answers were short.
+    """
+    recorded = record(shared, 'pipelined', {'pipelined': 20})
+    with Bench(folder) as bench:
+        bench.nginx(recorded.content, keepalive=KEEPALIVE)
+        report = bench.replay(recorded.path)
+        rows = bench.server.requests()
+    check_equal((report['balanced'], named(report)), (True, 0), 'balanced, bytes named')
+    extra = set(map(request_of, rows)) - set(map(request_of, recorded.requests))
+    check_equal(extra, set(), 'requests that no client sent')
+    # 40 requests a connection: 10 of 16, 10 of 16, 8 of 8.
+    check_equal((len(rows), report['connections']['reopened'], report['turns']['gate']['shorter']),
+                (20 * 28, 20 * 2, 20 * 2), 'requests at the target, reopened, short answers')
+    return f'{len(rows)} of {len(recorded.requests)} requests; gate {gates(report)}'
+
+
 def case(function, *args):
     return lambda folder, shared: function(folder, shared, *args)
 
 
 CASES = [
     ('target/keepalive-requests', keepalive_requests, 60),
+    ('target/pipelined', pipelined, 60),
+    ('target/old-tcp', old_tcp, 60),
     ('target/reloaded', reloaded, 90),
     ('target/killed', killed, 90),
     ('target/zero-window', case(zero_window, 4, 0), 60),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The lab's unreliable wire: between box and target, nftables loses and counts packets."""
 import json
+import shutil
 
-from .result import Failed, check_equal
+from .result import Failed, Skipped, check_equal
 
 
 class Wire:
@@ -16,6 +17,8 @@ class Wire:
     HOOKS = {'to': ('w0', 'w1'), 'back': ('w1', 'w0')}
 
     def __init__(self, net):
+        if not shutil.which('nft'):
+            raise Skipped('nft is not installed (package nftables)')
         self.net = net
         self.rules = {'to': [], 'back': []}
         self.count('to', 'rst', 'tcp flags & rst == rst')
@@ -29,6 +32,10 @@ class Wire:
     def lose(self, way, name, match):
         """Lose what matches: `tcp dport 80 numgen random mod 100 < 5` is one of twenty."""
         self.rules[way].append(f'{match} counter drop comment "{name}"')
+
+    def double(self, way, match):
+        """What matches arrives twice."""
+        self.rules[way].append(f'{match} counter dup to "{self.HOOKS[way][1]}" comment "twice {way}"')
 
     def lose_numbers(self, way, name, match, numbers):
         """Of what matches, lose the packets with these numbers; the first has number 0."""

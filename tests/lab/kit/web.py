@@ -77,13 +77,14 @@ def file_hash(path):
 class Nginx:
     """One server in the namespace of a role."""
 
-    def __init__(self, net, role, addresses, content, folder, port=80, keepalive=1_000_000):
+    def __init__(self, net, role, addresses, content, folder, port=80, keepalive=1_000_000,
+                 backlog=4096):
         self.net, self.role, self.port = net, role, port
         self.dir = folder
         self.log = os.path.join(folder, 'access.log')
         self.proc = None
         os.makedirs(os.path.join(folder, 'body'), mode=0o777, exist_ok=True)
-        listen = ' '.join(f'listen {"[" + a + "]" if ":" in a else a}:{port} backlog=4096;'
+        listen = ' '.join(f'listen {"[" + a + "]" if ":" in a else a}:{port} backlog={backlog};'
                           for a in addresses)
         for path in (folder, os.path.dirname(folder), os.path.join(folder, 'body')):
             os.chmod(path, 0o755 if not path.endswith('body') else 0o777)
