@@ -338,6 +338,18 @@ payload_sum(const struct rte_mbuf *head, uint32_t skip, uint32_t sum)
 	return sum;
 }
 
+/* One bit falls: in the payload, so that whoever takes it is found out, or in the sum itself. */
+static void
+spoil(struct rte_mbuf *head, uint32_t len, uint32_t *sum)
+{
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(head);
+
+	if (len > 0)
+		*rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len - 1) ^= 0x80;
+	else
+		*sum ^= 0x0101;
+}
+
 /* The frame in an mbuf; NULL when the pool is empty. */
 struct rte_mbuf *
 mirror_frame(struct sim *s, const struct sim_frame *fr, struct rte_mempool *mp)
@@ -359,7 +371,7 @@ mirror_frame(struct sim *s, const struct sim_frame *fr, struct rte_mempool *mp)
 	sum = (uint32_t)o.b[tcp + 16] << 8 | o.b[tcp + 17];
 	sum = payload_sum(m, (uint32_t)o.len, sum);
 	if (fr->how & SIM_FRAME_BAD_CSUM)
-		sum ^= 0x0101;
+		spoil(m, seg->len, &sum);
 	set16(rte_pktmbuf_mtod_offset(m, uint8_t *, tcp + 16), ~sum);
 	if ((fr->how & SIM_FRAME_TRUNCATE) && m->pkt_len > 60)
 		rte_pktmbuf_trim(m, m->next == NULL ? SC_MIN(m->data_len - 40u, 20u) : 1);

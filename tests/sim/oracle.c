@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "oracle.h"
 
+#include "target.h"
+
 /* Which counters and reasons have ever been raised. */
 static void
 note_seen(struct sim *s)
@@ -217,6 +219,16 @@ work(struct sim *s)
 				(unsigned long)needed);
 }
 
+/* The last ACK may be lost; then the FIN comes again, and is acknowledged again. */
+static void
+closed(struct sim *s)
+{
+	uint32_t stuck = target_stuck(s);
+
+	if (stuck >= 2 && s->cfg.loss <= HEAVY_LOSS && !has_fault(s, SIM_LOSSY))
+		sim_fail(s, "%u connections of the target wait for the ACK of their FIN", stuck);
+}
+
 static void
 early(struct sim *s)
 {
@@ -268,6 +280,7 @@ oracle_end(struct sim *s)
 	delivery(s);
 	work(s);
 	early(s);
+	closed(s);
 	flows(s);
 	note_shown(s);
 	if (!has_fault(s, SIM_LOSSY))

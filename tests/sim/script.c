@@ -21,12 +21,21 @@ say(struct sim_script *p, uint64_t need, uint32_t delay_us, uint32_t len)
 	p->bytes += len;
 }
 
+/*
+ * Where there may be gaps (overtaking can leave some, too: only 64 segments are kept beyond a hole), a
+ * place in the stream could not be told from another one below 8 bytes.
+ */
+static uint32_t
+least_of_turn(const struct sim *s)
+{
+	return has_fault(s, SIM_LOSSY | F(M_REORDER)) ? 8 : 1;
+}
+
 /* Most turns are small; every now and then one is large. */
 static uint32_t
 size_of_turn(struct sim *s)
 {
-	/* Below 8 bytes a place in the stream could not be told from another one. */
-	uint32_t least = has_fault(s, SIM_LOSSY) ? 8 : 1;
+	uint32_t least = least_of_turn(s);
 	uint32_t d = sim_between(s, 0, 999);
 
 	if (d < 500)
@@ -84,7 +93,7 @@ static void
 turns(struct sim *s, struct sim_flow *f, uint32_t n, bool is_small)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t least = has_fault(s, SIM_LOSSY) ? 8 : 1;
+		uint32_t least = least_of_turn(s);
 		uint32_t ask = is_small ? sim_between(s, least, 30) : size_of_turn(s);
 		uint32_t reply = is_small ? sim_between(s, 1, 40) : size_of_turn(s);
 

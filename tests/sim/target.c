@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STUCK_RETRIES 4
+
 int
 target_open(struct sim *s)
 {
@@ -234,6 +236,20 @@ target_segment(struct sim *s, const struct sc_seg *seg)
 	if (c != NULL)
 		conn_arm(s, c);
 	s->subject = SIM_NONE;
+}
+
+uint32_t
+target_stuck(const struct sim *s)
+{
+	uint32_t nb = 0;
+
+	for (uint32_t i = 0; i < s->target->nb; i++) {
+		const struct tconn *c = &s->target->conn[i];
+
+		nb += c->fin_sent && c->una == c->max - 1 && c->retries >= STUCK_RETRIES
+				&& (c->state == T_LAST_ACK || c->state == T_CLOSING);
+	}
+	return nb;
 }
 
 /* ---- time ---- */

@@ -78,6 +78,9 @@ struct sim_target {
 	bool has_restarted;
 };
 
+/* target.c */
+/* Connections whose FIN was sent again and again, and never acknowledged. */
+uint32_t target_stuck(const struct sim *s);
 /* target_in.c */
 void conn_segment(struct sim *s, struct tconn *c, const struct sc_seg *seg);
 /* target_out.c */
