@@ -161,11 +161,14 @@ sc_flow_take(struct sc_tables *t)
 {
 	uint32_t i = freelist_take(&t->free_flow);
 	struct sc_flow *f;
+	uint8_t is_watched;
 
 	if (i == SC_NONE)
 		return SC_NONE;
 	f = &t->flow[i];
+	is_watched = f->is_watched; /* the list knows the index, whose flow it is or was */
 	memset(f, 0, sizeof(*f));
+	f->is_watched = is_watched;
 	f->held_head = f->held_tail = f->ooo_head = f->wait_next = SC_NONE;
 	return i;
 }

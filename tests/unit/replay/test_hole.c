@@ -396,6 +396,42 @@ several_holes(void **state)
 	bed_end(b);
 }
 
+static void
+tune_two(struct bed *b)
+{
+	b->cfg.max_flows = 2;
+}
+
+/*
+ * Flows with holes come and go faster than the list of holes is walked. It has room for each flow
+ * there can be, so the next hole is watched, too, and does not wait for ever.
+ */
+static void
+many_come_and_go(void **state)
+{
+	struct bed *b = bed_new(*state, tune_two);
+	struct conv *first = bed_conv(b), *c;
+
+	conv_open(first);
+	for (unsigned int i = 0; i < 6; i++) {
+		c = bed_conv(b);
+		conv_shake(c);
+		conv_take_syn(c);
+		lose(c, 100);
+		conv_say(c, 50);
+		conv_target_rst(c);
+		assert_int_equal(COUNT_BY(b, FLOW_ENDED, TARGET_REFUSED), i + 1);
+	}
+	lose(first, 100);
+	conv_say(first, 50);
+	conv_answer(first, 10);
+	bed_run(b, 11 * BED_S);
+	bed_forget(b);
+	assert_int_equal(COUNT(b, BYTES_OOO_NOW), 0);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -415,6 +451,7 @@ main(void)
 			BOTH(no_boundary_in_request),
 			BOTH(fin_behind_hole),
 			BOTH(several_holes),
+			BOTH(many_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
