@@ -89,7 +89,7 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	s->flags &= ~(SC_SESS_RTO | SC_SESS_GATE);
 	s->quiet_us = s->acked_us = s->resp_us = e->now;
 	if (delay != 0) { /* the client's ACK took its RTT, too */
-		s->ack_us = e->now + delay;
+		s->ack_us = e->now + SC_MIN(delay, (uint32_t)ACK_DELAY_MAX_US);
 		s->flags |= SC_SESS_ACK;
 		timer_rearm(e, si);
 		return;

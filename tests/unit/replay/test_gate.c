@@ -462,6 +462,29 @@ latency_original(void **state)
 	bed_end(b);
 }
 
+/*
+ * A client that took 3 s for its handshake: no ACK is held back for more than 500 ms (RFC 5681
+ * section 4.2), or the target would send its SYN-ACK again.
+ */
+static void
+latency_of_a_slow_client(void **state)
+{
+	struct bed *b = bed_new(*state, tune_original);
+	struct conv *c = bed_conv(b);
+
+	conv_syn(c);
+	conv_synack(c);
+	b->now_us += 3 * BED_S;
+	conv_ack(c);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	bed_run(b, 499 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 2 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 0);
+	bed_end(b);
+}
+
 static void
 tune_fixed(struct bed *b)
 {
@@ -540,6 +563,7 @@ main(void)
 			BOTH(gate_time),
 			BOTH(think_time),
 			BOTH(latency_original),
+			BOTH(latency_of_a_slow_client),
 			BOTH(latency_fixed),
 			BOTH(learned_pause),
 	};
