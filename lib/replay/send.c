@@ -338,7 +338,7 @@ push_gap(struct sc_session *s, const struct sc_held *h)
 
 /*
  * Production had closed its half, too, when the client sent this: it goes on, on the same connection.
- * Where the mirror has not shown that FIN, it is the one number more that the client acknowledges.
+ * Where the mirror has not shown that FIN (yet), it is the one number more that the client acknowledges.
  */
 static bool
 is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_held *h)
@@ -346,7 +346,7 @@ is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_
 	const struct sc_flow *f = flow_of(e, s);
 
 	if (f->flags & SC_FLOW_PROD_FIN)
-		return h->ack == f->prod_fin;
+		return h->ack == f->prod_fin || h->ack == f->prod_fin + 1;
 	return h->ack - f->prod_base == answer_bytes(s) + 1
 			|| h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
 }
