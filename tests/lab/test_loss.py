@@ -38,7 +38,7 @@ def duplicates(folder, shared):
         bench.nginx(recorded.content)
         bench.wire.double('to', 'tcp dport 80')
         bench.wire.double('back', 'tcp sport 80')
-        report = bench.replay(recorded.path, seconds=60)
+        report = bench.replay(recorded.path, speed=1, seconds=60)
         bench.check_equal_to(report, recorded.requests)
         counts = bench.wire.counts()
         return (f'{len(recorded.requests)} requests, all equal; {counts["twice to"]} and '

@@ -85,9 +85,10 @@ def tell(bench, report, nb):
 
 
 def cpu_seconds(pid):
+    """Its own, and what the kernel did for it: on veth also the target's receive path."""
     with open(f'/proc/{pid}/stat', encoding='ascii') as f:
         words = f.read().rsplit(')', 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
+    return [int(w) / os.sysconf('SC_CLK_TCK') for w in words[11:13]]
 
 
 def upload(folder, shared):
@@ -101,7 +102,8 @@ def upload(folder, shared):
         finish(live.faults(report, True))
         delivered = report['client_bytes']['delivered']
         check(delivered > 100_000_000, f'{delivered} client bytes delivered')
-        return (f'{delivered:,} bytes, hash equal; {used:.1f} s of CPU, '
+        return (f'{delivered:,} bytes, hash equal; CPU {used[0]:.1f} s user, '
+                f'{used[1]:.1f} s system, '
                 f'{report["frames"]["test"]["retransmit"]} segments sent again')
     finally:
         live.net.close()
