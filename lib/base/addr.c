@@ -7,40 +7,6 @@
 
 #include <sc_base.h>
 
-void
-sc_addr_from_v4(struct sc_addr *a, uint32_t addr_be)
-{
-	a->u64[0] = 0;
-	a->u32[2] = htonl(0xffff);
-	a->u32[3] = addr_be;
-}
-
-bool
-sc_addr_is_zero(const struct sc_addr *a)
-{
-	if (sc_addr_is_v4(a))
-		return a->u32[3] == 0;
-	return a->u64[0] == 0 && a->u64[1] == 0;
-}
-
-bool
-sc_addr_is_multicast(const struct sc_addr *a)
-{
-	if (sc_addr_is_v4(a))
-		return (a->b[12] & 0xf0) == 0xe0;
-	return a->b[0] == 0xff;
-}
-
-bool
-sc_addr_is_loopback(const struct sc_addr *a)
-{
-	static const struct sc_addr v6_loopback = {.b = {[15] = 1}};
-
-	if (sc_addr_is_v4(a))
-		return a->b[12] == 127;
-	return sc_addr_eq(a, &v6_loopback);
-}
-
 int
 sc_addr_parse(const char *text, struct sc_addr *a)
 {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_hash_crc.h>
 
 #define SC_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -112,8 +113,7 @@ struct sc_prefix {
 static inline bool
 sc_addr_is_v4(const struct sc_addr *a)
 {
-	return a->u64[0] == 0 && a->b[8] == 0 && a->b[9] == 0 && a->b[10] == 0xff
-			&& a->b[11] == 0xff;
+	return a->u64[0] == 0 && a->u32[2] == RTE_BE32(0xffff);
 }
 
 static inline bool
@@ -129,10 +129,38 @@ sc_addr_v4_be(const struct sc_addr *a)
 	return a->u32[3];
 }
 
-void sc_addr_from_v4(struct sc_addr *a, uint32_t addr_be);
-bool sc_addr_is_zero(const struct sc_addr *a); /* 0.0.0.0 or :: */
-bool sc_addr_is_multicast(const struct sc_addr *a);
-bool sc_addr_is_loopback(const struct sc_addr *a);
+static inline void
+sc_addr_from_v4(struct sc_addr *a, uint32_t addr_be)
+{
+	a->u64[0] = 0;
+	a->u32[2] = RTE_BE32(0xffff);
+	a->u32[3] = addr_be;
+}
+
+static inline bool
+sc_addr_is_zero(const struct sc_addr *a) /* 0.0.0.0 or :: */
+{
+	return sc_addr_is_v4(a) ? a->u32[3] == 0 : (a->u64[0] | a->u64[1]) == 0;
+}
+
+static inline bool
+sc_addr_is_multicast(const struct sc_addr *a)
+{
+	return sc_addr_is_v4(a) ? (a->b[12] & 0xf0) == 0xe0 : a->b[0] == 0xff;
+}
+
+static inline bool
+sc_addr_is_loopback(const struct sc_addr *a)
+{
+	return sc_addr_is_v4(a) ? a->b[12] == 127 : a->u64[0] == 0 && a->u64[1] == RTE_BE64(1);
+}
+
+/* No host's own address: nothing may be replayed from there. */
+static inline bool
+sc_addr_is_no_host(const struct sc_addr *a)
+{
+	return sc_addr_is_zero(a) || sc_addr_is_multicast(a) || sc_addr_is_loopback(a);
+}
 
 /* Text to address; IPv6 with or without brackets. -EINVAL if it is neither. */
 int sc_addr_parse(const char *text, struct sc_addr *a);

@@ -16,8 +16,7 @@ is_no_host(const struct sc_addr *a)
 {
 	static const struct sc_addr broadcast = {.b = {[10] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-	return sc_addr_is_zero(a) || sc_addr_is_multicast(a) || sc_addr_is_loopback(a)
-			|| sc_addr_eq(a, &broadcast);
+	return sc_addr_is_no_host(a) || sc_addr_eq(a, &broadcast);
 }
 
 /* An IPv4 prefix's first and last address are no host's, from /30 down (RFC 3021 for /31). */

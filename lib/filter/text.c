@@ -47,7 +47,7 @@ filter_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *value)
 bool
 filter_is_host(const struct sc_addr *a)
 {
-	if (sc_addr_is_zero(a) || sc_addr_is_loopback(a) || sc_addr_is_multicast(a))
+	if (sc_addr_is_no_host(a))
 		return false;
 	return !sc_addr_is_v4(a) || (a->b[12] != 0 && a->b[12] < 240);
 }

@@ -19,8 +19,7 @@ is_answerable(const struct sc_intercept *ic, const struct ic_view *v, const stru
 {
 	/* Half of the queue is for ARP and ND: a flood of echo must not cut us off. */
 	return ic_frame_room(ic) > IC_OUT_MAX / 2 && ic_is_box(ic->cfg.targets, dst)
-			&& memcmp(v->l2.dst, ic->cfg.port->mac, 6) == 0 && !sc_addr_is_zero(src)
-			&& !sc_addr_is_multicast(src) && !sc_addr_is_loopback(src)
+			&& memcmp(v->l2.dst, ic->cfg.port->mac, 6) == 0 && !sc_addr_is_no_host(src)
 			&& !ic_is_box(ic->cfg.targets, src);
 }
 

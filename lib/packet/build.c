@@ -5,6 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
 #include "internal.h"
 
 #define VLAN_HDR 4
@@ -73,21 +76,26 @@ write_l2(uint8_t *p, const struct sc_l2_tmpl *l2, uint16_t ip_type)
 	set_be16(p, ip_type);
 }
 
+/* Fixed fields, as they lie in memory; identification 0 is free with DF (RFC 6864 section 4.1). */
 static void
 write_ipv4(uint8_t *p, const struct sc_tx_hdr *h, uint32_t l4_len)
 {
-	uint32_t src = sc_addr_v4_be(&h->src), dst = sc_addr_v4_be(&h->dst);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p;
+	uint64_t sum;
 
-	set_be16(p, 0x4500);
-	set_be16(p + 2, (uint16_t)(IPV4_HDR + l4_len));
-	set_be16(p + 4, 0); /* identification: free to be 0 with DF (RFC 6864 section 4.1) */
-	set_be16(p + 6, IPV4_DF);
-	p[8] = HOP_LIMIT;
-	p[9] = IPPROTO_TCP;
-	set_be16(p + 10, 0);
-	memcpy(p + 12, &src, sizeof(src));
-	memcpy(p + 16, &dst, sizeof(dst));
-	set_be16(p + 10, (uint16_t)~sc_packet_sum(p, IPV4_HDR));
+	ip->version_ihl = 0x45;
+	ip->type_of_service = 0;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(IPV4_HDR + l4_len));
+	ip->packet_id = 0;
+	ip->fragment_offset = rte_cpu_to_be_16(IPV4_DF);
+	ip->time_to_live = HOP_LIMIT;
+	ip->next_proto_id = IPPROTO_TCP;
+	ip->src_addr = sc_addr_v4_be(&h->src);
+	ip->dst_addr = sc_addr_v4_be(&h->dst);
+	sum = (uint64_t)rte_cpu_to_be_16(0x4500) + ip->total_length + ip->fragment_offset
+			+ rte_cpu_to_be_16(HOP_LIMIT << 8 | IPPROTO_TCP) + ip->src_addr
+			+ ip->dst_addr;
+	ip->hdr_checksum = (uint16_t)~packet_fold(sum);
 }
 
 static void
@@ -109,6 +117,12 @@ write_options(uint8_t *p, const struct sc_tx_hdr *h)
 {
 	uint8_t opts = opts_sent(h);
 
+	if (opts == SC_OPT_TS) { /* all segments but the SYN */
+		set_be32(p, TCP_TS_ALIGNED);
+		set_be32(p + 4, h->tsval);
+		set_be32(p + 8, h->tsecr);
+		return;
+	}
 	if ((opts & SC_OPT_MSS) != 0) {
 		*p++ = TCP_OPT_MSS;
 		*p++ = TCP_OPT_MSS_LEN;
@@ -141,59 +155,62 @@ write_options(uint8_t *p, const struct sc_tx_hdr *h)
 }
 
 static void
-write_tcp(uint8_t *p, const struct sc_tx_hdr *h, uint32_t l4_len)
+write_tcp(uint8_t *p, const struct sc_tx_hdr *h, uint32_t l4_len, uint16_t hdr_len)
 {
-	uint16_t hdr_len = sc_packet_tcp_len(opts_sent(h));
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)p;
 	uint8_t flags = h->flags & TCP_FLAGS_SENT;
 	uint16_t sum;
 
-	set_be16(p, h->sport);
-	set_be16(p + 2, h->dport);
-	set_be32(p + 4, h->seq);
-	set_be32(p + 8, h->ack);
-	p[12] = (uint8_t)(hdr_len / 4 << 4);
-	p[13] = flags;
-	set_be16(p + 14, h->wnd);
-	set_be16(p + 16, 0);
-	set_be16(p + 18, (flags & SC_TCP_URG) != 0 ? h->urg : 0);
-	write_options(p + TCP_HDR_MIN, h);
-	sum = sum_plus(packet_pseudo_sum(&h->src, &h->dst, l4_len), sc_packet_sum(p, hdr_len));
-	set_be16(p + 16, (uint16_t)~sum_plus(sum, h->payload_sum));
+	tcp->src_port = rte_cpu_to_be_16(h->sport);
+	tcp->dst_port = rte_cpu_to_be_16(h->dport);
+	tcp->sent_seq = rte_cpu_to_be_32(h->seq);
+	tcp->recv_ack = rte_cpu_to_be_32(h->ack);
+	tcp->data_off = (uint8_t)(hdr_len / 4 << 4);
+	tcp->tcp_flags = flags;
+	tcp->rx_win = rte_cpu_to_be_16(h->wnd);
+	tcp->cksum = 0;
+	tcp->tcp_urp = (flags & SC_TCP_URG) != 0 ? rte_cpu_to_be_16(h->urg) : 0;
+	if (hdr_len > TCP_HDR_MIN)
+		write_options(p + TCP_HDR_MIN, h);
+	sum = packet_head_sum(&h->src, &h->dst, l4_len, p, hdr_len);
+	tcp->cksum = rte_cpu_to_be_16((uint16_t)~sum_plus(sum, h->payload_sum));
 }
 
 /* Built anew at each send: nothing of what the mbuf said when it was received may stay. */
 static void
-set_tx_metadata(struct rte_mbuf *m, const struct sc_tx_hdr *h)
+set_tx_metadata(struct rte_mbuf *m, uint16_t l2, uint16_t l3, uint16_t l4)
 {
 	m->ol_flags &= OL_FLAGS_OWNER;
 	m->vlan_tci = 0;
 	m->vlan_tci_outer = 0;
 	m->tx_offload = 0;
-	m->l2_len = l2_len(h);
-	m->l3_len = l3_len(h);
-	m->l4_len = sc_packet_tcp_len(opts_sent(h));
+	m->l2_len = l2;
+	m->l3_len = l3;
+	m->l4_len = l4;
 }
 
 int
 sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h)
 {
 	bool v4 = sc_addr_is_v4(&h->src);
-	uint32_t l4_len = sc_packet_tcp_len(opts_sent(h)) + rte_pktmbuf_pkt_len(m);
+	uint16_t l2 = l2_len(h), l3 = v4 ? IPV4_HDR : IPV6_HDR;
+	uint16_t l4 = sc_packet_tcp_len(opts_sent(h));
+	uint32_t l4_len = l4 + rte_pktmbuf_pkt_len(m);
 	uint8_t *p;
 
 	assert(v4 == sc_addr_is_v4(&h->dst));
 	if (l4_len > IP_LEN_MAX - (v4 ? IPV4_HDR : 0))
 		return -EMSGSIZE;
-	p = (uint8_t *)rte_pktmbuf_prepend(m, sc_packet_hdr_len(h));
+	p = (uint8_t *)rte_pktmbuf_prepend(m, l2 + l3 + l4);
 	if (p == NULL)
 		return -ENOSPC;
 	write_l2(p, h->l2, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
-	p += l2_len(h);
+	p += l2;
 	if (v4)
 		write_ipv4(p, h, l4_len);
 	else
 		write_ipv6(p, h, l4_len);
-	write_tcp(p + l3_len(h), h, l4_len);
-	set_tx_metadata(m, h);
+	write_tcp(p + l3, h, l4_len, l4);
+	set_tx_metadata(m, l2, l3, l4);
 	return 0;
 }

@@ -7,15 +7,11 @@
 
 #include "internal.h"
 
-/* Fold a sum of words in memory order and turn it into host order: byte order commutes with it. */
+/* Folded, in host order: byte order commutes with the sum. */
 static uint16_t
 fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return rte_be_to_cpu_16((uint16_t)sum);
+	return rte_be_to_cpu_16(packet_fold(sum));
 }
 
 uint16_t
@@ -77,12 +73,44 @@ addr_sum(const struct sc_addr *a)
 	return (uint64_t)a->u32[0] + a->u32[1] + a->u32[2] + a->u32[3];
 }
 
+/* In memory order, not folded. */
+static uint64_t
+pseudo_words(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len)
+{
+	return addr_sum(src) + addr_sum(dst) + rte_cpu_to_be_32(l4_len)
+			+ rte_cpu_to_be_32(IPPROTO_TCP);
+}
+
 uint16_t
 packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len)
 {
-	uint64_t sum = addr_sum(src) + addr_sum(dst) + rte_cpu_to_be_32(l4_len)
-			+ rte_cpu_to_be_32(IPPROTO_TCP);
+	return fold(pseudo_words(src, dst, l4_len));
+}
 
+/* Eight bytes as two words. */
+static uint64_t
+halves(const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return (word & 0xffffffff) + (word >> 32);
+}
+
+uint16_t
+packet_head_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len,
+		const uint8_t *tcp, uint32_t hdr_len)
+{
+	uint64_t sum = pseudo_words(src, dst, l4_len);
+	uint32_t word, i;
+
+	sum += halves(tcp) + halves(tcp + 8);
+	for (i = 16; i + 8 <= hdr_len; i += 8)
+		sum += halves(tcp + i);
+	if (i < hdr_len) {
+		memcpy(&word, tcp + i, sizeof(word));
+		sum += word;
+	}
 	return fold(sum);
 }
 
@@ -97,26 +125,32 @@ nic_says_good(const struct rte_mbuf *m, const struct l4_span *l4)
 			&& (m->ol_flags & RTE_MBUF_F_RX_LRO) == 0 && !l4->len_unknown;
 }
 
-void
+bool
 packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
 		struct sc_seg *seg)
 {
-	uint16_t pseudo = packet_pseudo_sum(&seg->src, &seg->dst, l4->len);
-	uint16_t head = sum_plus(pseudo, sc_packet_sum(tcp, l4->len - seg->payload_len));
-	uint16_t field = get_be16(tcp + 16);
+	bool is_good = nic_says_good(m, l4);
+	uint16_t head, pseudo, field;
 
 	seg->csum = SC_CSUM_GOOD;
-	if (nic_says_good(m, l4)) {
+	seg->payload_sum = 0;
+	if (is_good && seg->payload_len == 0)
+		return true;
+	head = packet_head_sum(&seg->src, &seg->dst, l4->len, tcp, l4->len - seg->payload_len);
+	if (is_good) {
 		/* All sums to 0xffff, so the payload's is what the headers leave: no pass over it. */
-		seg->payload_sum = seg->payload_len > 0 ? (uint16_t)~head : 0;
-		return;
+		seg->payload_sum = (uint16_t)~head;
+		return true;
 	}
 	seg->payload_sum = packet_mbuf_sum(m, seg->payload_off, seg->payload_len);
 	if (sum_plus(head, seg->payload_sum) == 0xffff)
-		return;
+		return true;
+	pseudo = packet_pseudo_sum(&seg->src, &seg->dst, l4->len);
+	field = get_be16(tcp + 16);
 	seg->csum = SC_CSUM_BAD;
 	/* Where the NIC was to write the length, it was to add it to the pseudo-header's sum, too. */
 	if (field == pseudo
 			|| (l4->len_unknown && field == packet_pseudo_sum(&seg->src, &seg->dst, 0)))
 		seg->csum = SC_CSUM_PARTIAL;
+	return seg->csum != SC_CSUM_BAD;
 }

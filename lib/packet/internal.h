@@ -19,6 +19,8 @@
 #define TCP_OPT_WSCALE_LEN 3
 #define TCP_OPT_SACK_OK_LEN 2
 #define TCP_OPT_TS_LEN 10
+/* NOP, NOP, timestamps: how nearly all stacks send them. */
+#define TCP_TS_ALIGNED 0x0101080a
 
 #define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
 
@@ -56,6 +58,17 @@ set_be32(uint8_t *p, uint32_t v)
 	set_be16(p + 2, (uint16_t)v);
 }
 
+/* Fold a sum of 16- and 32-bit words, all as they lie in memory; so is the result. */
+static inline uint16_t
+packet_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
 /* Sum of two folded sums. */
 static inline uint16_t
 sum_plus(uint16_t a, uint16_t b)
@@ -67,15 +80,23 @@ sum_plus(uint16_t a, uint16_t b)
 
 /* Sum of the TCP pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1). */
 uint16_t packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len);
+/* The same and the TCP header's own words; hdr_len is a multiple of 4. */
+uint16_t packet_head_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len,
+		const uint8_t *tcp, uint32_t hdr_len);
 /* Sum of len bytes of the frame from off on; the range must lie inside. */
 uint16_t packet_mbuf_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
 /*
  * Judge the TCP segment at l4, whose header of hdr_len bytes stands at tcp. Sets seg->csum and
- * seg->payload_sum; needs the addresses and payload_off and payload_len in seg.
+ * seg->payload_sum; needs the addresses and payload_off and payload_len in seg. False: bad.
  */
-void packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
+bool packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
 		struct sc_seg *seg);
 
+/*
+ * A TCP header with aligned timestamps or no options at all; all of it, and of what l4 says, stands at
+ * tcp. False: another one, seg is half filled.
+ */
+bool packet_plain_tcp(const uint8_t *tcp, const struct l4_span *l4, struct sc_seg *seg);
 /* Parse the TCP segment at l4 into seg, which already has its addresses. */
 enum sc_reason packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg);
 

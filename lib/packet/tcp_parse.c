@@ -64,6 +64,43 @@ parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
 	}
 }
 
+/* All but the options. */
+static void
+take_fixed(const uint8_t *tcp, const struct l4_span *l4, uint32_t hdr_len, struct sc_seg *seg)
+{
+	seg->sport = get_be16(tcp);
+	seg->dport = get_be16(tcp + 2);
+	seg->seq = get_be32(tcp + 4);
+	seg->ack = get_be32(tcp + 8);
+	seg->flags = tcp[13];
+	seg->wnd = get_be16(tcp + 14);
+	seg->urg = get_be16(tcp + 18);
+	seg->payload_off = l4->off + hdr_len;
+	seg->payload_len = l4->len - hdr_len;
+}
+
+bool
+packet_plain_tcp(const uint8_t *tcp, const struct l4_span *l4, struct sc_seg *seg)
+{
+	uint32_t hdr_len = (tcp[12] >> 4) * 4u;
+
+	seg->opts = 0;
+	seg->mss = 0;
+	seg->wscale = 0;
+	seg->tsval = 0;
+	seg->tsecr = 0;
+	if (hdr_len == TCP_HDR_MIN + TCP_OPT_TS_LEN + 2 && hdr_len <= l4->len
+			&& get_be32(tcp + TCP_HDR_MIN) == TCP_TS_ALIGNED) {
+		seg->opts = SC_OPT_TS;
+		seg->tsval = get_be32(tcp + TCP_HDR_MIN + 4);
+		seg->tsecr = get_be32(tcp + TCP_HDR_MIN + 8);
+	} else if (hdr_len != TCP_HDR_MIN) {
+		return false;
+	}
+	take_fixed(tcp, l4, hdr_len, seg);
+	return true;
+}
+
 enum sc_reason
 packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg)
 {
@@ -79,16 +116,7 @@ packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *se
 		return SC_R_BAD_TCP_HEADER;
 	if (hdr_len > TCP_HDR_MIN)
 		tcp = rte_pktmbuf_read(m, l4->off, hdr_len, buf);
-	seg->sport = get_be16(tcp);
-	seg->dport = get_be16(tcp + 2);
-	seg->seq = get_be32(tcp + 4);
-	seg->ack = get_be32(tcp + 8);
-	seg->flags = tcp[13];
-	seg->wnd = get_be16(tcp + 14);
-	seg->urg = get_be16(tcp + 18);
-	seg->payload_off = l4->off + hdr_len;
-	seg->payload_len = l4->len - hdr_len;
+	take_fixed(tcp, l4, hdr_len, seg);
 	parse_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
-	packet_judge(m, l4, tcp, seg);
-	return seg->csum == SC_CSUM_BAD ? SC_R_BAD_L4_CHECKSUM : SC_R_NONE;
+	return packet_judge(m, l4, tcp, seg) ? SC_R_NONE : SC_R_BAD_L4_CHECKSUM;
 }

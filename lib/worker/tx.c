@@ -74,7 +74,7 @@ read_ends(const struct rte_mbuf *m, uint16_t off, uint16_t ether_type, struct en
 static bool
 is_bad_source(const struct sc_targets *ts, const struct sc_addr *src)
 {
-	if (sc_addr_is_zero(src) || sc_addr_is_multicast(src) || sc_addr_is_loopback(src))
+	if (sc_addr_is_no_host(src))
 		return true;
 	if (sc_addr_is_v4(src) && sc_addr_v4_be(src) == UINT32_MAX)
 		return true;
