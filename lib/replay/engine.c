@@ -110,6 +110,28 @@ is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 	return false;
 }
 
+/* Where the answer of sc_prod_find() for this endpoint is remembered: few of them carry the load. */
+static uint16_t *
+prod_memo(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
+{
+	return &e->prod_memo[(a->b[15] ^ a->b[14] ^ port) & (PROD_MEMOS - 1)];
+}
+
+static uint32_t
+prod_find(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
+{
+	uint16_t *memo = prod_memo(e, a, port);
+	uint32_t prod = *memo;
+
+	if (prod < e->t.nb_prods && e->t.prod[prod].port == port
+			&& sc_addr_eq(&e->t.prod[prod].addr, a))
+		return prod;
+	prod = sc_prod_find(&e->t, a, port);
+	if (prod != SC_NONE)
+		*memo = (uint16_t)prod;
+	return prod;
+}
+
 /* The dictionary entry of a production endpoint, made when a rule names it. */
 static enum sc_reason
 prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
@@ -119,7 +141,7 @@ prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *p
 	*prod = SC_NONE;
 	if (!is_port_mapped(e, port))
 		return SC_R_NOT_MAPPED;
-	*prod = sc_prod_find(&e->t, a, port);
+	*prod = prod_find(e, a, port);
 	if (*prod != SC_NONE)
 		return SC_R_NONE;
 	rule = sc_rules_match(e->cfg.rules, e->cfg.nb_rules, a, port);
@@ -138,8 +160,7 @@ prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *p
 static bool
 is_bad_client(const struct sc_addr *client, const struct sc_addr *server)
 {
-	return sc_addr_is_zero(client) || sc_addr_is_multicast(client)
-			|| sc_addr_is_loopback(client) || sc_addr_eq(client, server);
+	return sc_addr_is_no_host(client) || sc_addr_eq(client, server);
 }
 
 enum sc_reason
@@ -180,6 +201,15 @@ key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
 	k->prod = ms->prod;
 }
 
+/* A client's frame is likely to go on to the target: its first session is wanted, too. */
+static void
+prefetch_flow(const struct sc_replay *e, uint32_t fi, uint8_t half)
+{
+	flow_prefetch(e, fi);
+	if (half == SC_HALF_CLIENT)
+		session_prefetch(e, sc_session_of(&e->t, fi, 0));
+}
+
 void
 sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
 {
@@ -193,6 +223,9 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 	for (uint16_t i = 0; i < n; i++)
 		key_of(&ms[i], &key[i]);
 	sc_flow_find_bulk(&e->t, key, n, value);
+	for (uint16_t i = 0; i < n; i++)
+		if (value[i] != SC_NONE && !(value[i] & SC_TOMB_BIT))
+			prefetch_flow(e, value[i], ms[i].half);
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
@@ -211,27 +244,60 @@ sc_replay_hold(struct sc_replay *e, bool is_held)
 	e->is_held = is_held;
 }
 
+static void
+stray_record(struct sc_replay *e, const struct sc_record *rec)
+{
+	M(e, RESP_STRAY, SC_R_STRAY_UNKNOWN)++;
+	if ((rec->flags & (SC_TCP_FIN | SC_TCP_RST)) == SC_TCP_FIN
+			&& rec->target < e->cfg.nb_targets)
+		send_stray_ack(e, rec);
+}
+
+/* Up to 32 records, all of targets that we have. */
+static void
+records_of_sessions(struct sc_replay *e, const struct sc_record *rec, uint32_t n)
+{
+	uint32_t si[SC_INDEX_BULK_MAX], generation = e->tuple_generation;
+
+	if (n == 0)
+		return;
+	tuple_find_bulk(e, rec, n, si);
+	for (uint32_t i = 0; i < n; i++) {
+		if (e->tuple_generation != generation)
+			si[i] = tuple_find(e, &rec[i]);
+		if (si[i] == SC_NONE) {
+			stray_record(e, &rec[i]);
+			continue;
+		}
+		C(e, REC_MATCHED)++;
+		C(e, ANSWER_BYTES) += rec[i].len;
+		sc_sweep_touch(&e->t.sweep, sc_session_flow(&e->t, si[i]), e->now_us);
+		machine_record(e, si[i], &rec[i]);
+	}
+}
+
 void
 sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, uint64_t now_us)
 {
+	uint32_t from = 0;
+
 	set_now(e, now_us);
 	C(e, REC_TAKEN) += n;
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t si = rec[i].target < e->cfg.nb_targets ? tuple_find(e, &rec[i]) : SC_NONE;
+	for (uint32_t i = 0; i < n; i++) {
+		bool is_ours = rec[i].target < e->cfg.nb_targets;
 
-		if (si == SC_NONE) {
-			M(e, RESP_STRAY, SC_R_STRAY_UNKNOWN)++;
-			if ((rec[i].flags & (SC_TCP_FIN | SC_TCP_RST)) == SC_TCP_FIN
-					&& rec[i].target < e->cfg.nb_targets)
-				send_stray_ack(e, &rec[i]);
-		} else {
-			C(e, REC_MATCHED)++;
-			C(e, ANSWER_BYTES) += rec[i].len;
-			sc_sweep_touch(&e->t.sweep, sc_session_flow(&e->t, si), now_us);
-			machine_record(e, si, &rec[i]);
-		}
-		rte_pktmbuf_free(rec[i].mbuf);
+		if (is_ours && i - from < SC_INDEX_BULK_MAX)
+			continue;
+		records_of_sessions(e, rec + from, i - from);
+		from = i;
+		if (is_ours)
+			continue;
+		stray_record(e, &rec[i]);
+		from = i + 1;
 	}
+	records_of_sessions(e, rec + from, n - from);
+	for (uint32_t i = 0; i < n; i++)
+		rte_pktmbuf_free(rec[i].mbuf);
 }
 
 /* ---- time ---- */

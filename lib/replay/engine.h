@@ -56,6 +56,7 @@ struct dup_entry {
 	uint16_t ip_id, wnd;
 };
 #define DUP_ENTRIES 4096
+#define PROD_MEMOS 256
 
 /* A kept tuple that was used before (RFC 9293 3.10.7.4: its next ISN must be higher). */
 struct rest_entry {
@@ -70,12 +71,14 @@ struct sc_replay {
 	struct sc_tables t;
 	struct sc_stats *st;
 	uint64_t now_us;
-	uint32_t now;        /* its low 32 bits */
-	uint64_t cap_us;     /* of the newest mirror frame */
-	uint32_t generation; /* rises when the flow index changes */
+	uint32_t now;              /* its low 32 bits */
+	uint64_t cap_us;           /* of the newest mirror frame */
+	uint32_t generation;       /* rises when the flow index changes */
+	uint32_t tuple_generation; /* rises when replay tuples do */
 	uint32_t nb_tx;
 	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
 	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
+	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
 	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */
 	uint32_t nb_pool[2];
@@ -107,6 +110,26 @@ static inline struct sc_session *
 session_at(struct sc_replay *e, uint32_t i)
 {
 	return &e->t.session[i];
+}
+
+/* What the engine will read and write of a session and its flow: all of their lines. */
+static inline void
+session_prefetch(const struct sc_replay *e, uint32_t si)
+{
+	const uint8_t *p = (const uint8_t *)&e->t.session[si];
+
+	for (size_t off = 0; off < sizeof(struct sc_session); off += 64)
+		rte_prefetch0(p + off);
+}
+
+static inline void
+flow_prefetch(const struct sc_replay *e, uint32_t fi)
+{
+	const uint8_t *p = (const uint8_t *)&e->t.flow[fi];
+
+	for (size_t off = 0; off < sizeof(struct sc_flow); off += 64)
+		rte_prefetch0(p + off);
+	rte_prefetch0(&e->t.sweep.last_seen[fi]);
 }
 
 /* The flow of a session. */
@@ -230,6 +253,7 @@ void tuples_fini(struct sc_replay *e);
 int tuple_take(struct sc_replay *e, uint32_t si);
 void tuple_put(struct sc_replay *e, uint32_t si);
 uint32_t tuple_find(struct sc_replay *e, const struct sc_record *rec);
+void tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, uint32_t *si);
 const struct sc_addr *replay_addr(const struct sc_replay *e, const struct sc_session *s);
 
 /* gate.c */
@@ -241,6 +265,7 @@ void gate_turn_over(struct sc_replay *e, struct sc_session *s);
 uint32_t latency_us(const struct sc_replay *e, const struct sc_session *s);
 
 /* send.c */
+void session_send(struct sc_replay *e, uint32_t si);
 void session_push(struct sc_replay *e, uint32_t si);
 bool send_ack(struct sc_replay *e, uint32_t si);
 bool send_rst(struct sc_replay *e, uint32_t si, uint32_t seq);

@@ -57,7 +57,7 @@ act_ack(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
 	struct sc_session *s = session_at(e, si);
 
-	session_push(e, si); /* with latency the handshake's ACK may have held data back */
+	session_send(e, si); /* with latency the handshake's ACK may have held data back */
 	if (s->state == SC_CONN_FREE || s->state == SC_CONN_SYN_SENT || s->acked == s->rcv_nxt)
 		return;
 	if (send_ack(e, si))
@@ -69,7 +69,7 @@ act_ack(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 static void
 act_push(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
-	session_push(e, si);
+	session_send(e, si);
 }
 
 static void

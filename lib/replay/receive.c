@@ -94,7 +94,7 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		timer_rearm(e, si);
 		return;
 	}
-	session_push(e, si);
+	session_send(e, si);
 	if (s->state != SC_CONN_FREE && s->acked != s->rcv_nxt)
 		owe_ack(e, si, true);
 	if (s->state != SC_CONN_FREE)
@@ -296,7 +296,7 @@ on_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		closing(e, si);
 	if (s->state == SC_CONN_FREE)
 		return;
-	session_push(e, si);
+	session_send(e, si);
 	if (s->state == SC_CONN_FREE || s->state == SC_CONN_SYN_SENT || s->state == SC_CONN_BETWEEN)
 		return;
 	if (s->acked != s->rcv_nxt)

@@ -244,7 +244,7 @@ rto_expired(struct sc_replay *e, uint32_t si)
 		timer_rearm(e, si);
 		return;
 	}
-	session_push(e, si);
+	session_send(e, si);
 }
 
 /* Zero window (RFC 9293 section 3.8.6.1): ask with an old byte's number, which must be answered. */
@@ -255,7 +255,7 @@ persist_expired(struct sc_replay *e, uint32_t si)
 
 	s->flags &= ~SC_SESS_PERSIST;
 	if (s->wnd != 0) {
-		session_push(e, si);
+		session_send(e, si);
 		return;
 	}
 	C(e, PERSIST_PROBES)++;

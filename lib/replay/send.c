@@ -394,9 +394,12 @@ push_one(struct sc_replay *e, uint32_t si)
 	}
 }
 
-/* Send everything that gate and windows allow now. The session may be over on return. */
+/*
+ * Send everything that gate and windows allow now. The session may be over on return; if it is not,
+ * the caller rearms its timer.
+ */
 void
-session_push(struct sc_replay *e, uint32_t si)
+session_send(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
 
@@ -412,6 +415,13 @@ session_push(struct sc_replay *e, uint32_t si)
 		if (!push_one(e, si))
 			break;
 	}
-	if (s->state != SC_CONN_FREE)
+}
+
+/* The same, timer and all. */
+void
+session_push(struct sc_replay *e, uint32_t si)
+{
+	session_send(e, si);
+	if (session_at(e, si)->state != SC_CONN_FREE)
 		timer_rearm(e, si);
 }

@@ -157,6 +157,7 @@ kept_take(struct sc_replay *e, uint32_t si)
 int
 tuple_take(struct sc_replay *e, uint32_t si)
 {
+	e->tuple_generation++;
 	return e->tuples[session_at(e, si)->target] != NULL ? pool_take(e, si) : kept_take(e, si);
 }
 
@@ -167,6 +168,7 @@ tuple_put(struct sc_replay *e, uint32_t si)
 	bool had_ts = has_flag(s, SC_SESS_TS);
 	struct rest_entry *r;
 
+	e->tuple_generation++;
 	if (s->flags & SC_SESS_POOL) {
 		sc_tuples_put(e->tuples[s->target], s->slot, e->now_us, s->max, had_ts);
 		s->flags &= ~SC_SESS_POOL;
@@ -190,17 +192,55 @@ pool_eq(const void *arg, uint32_t value, const void *key)
 	return value < e->nb_pool[v] && sc_addr_eq(&e->pool[v][value], key);
 }
 
-/* The session that a response belongs to, or SC_NONE. */
-uint32_t
-tuple_find(struct sc_replay *e, const struct sc_record *rec)
+static uint32_t
+pool_find(struct sc_replay *e, const struct sc_record *rec)
 {
-	struct sc_tuple_key k = {.addr = rec->client, .port = rec->port, .target = rec->target};
 	uint32_t addr_idx;
 
-	if (e->tuples[rec->target] == NULL)
-		return sc_session_find(&e->t, &k);
 	addr_idx = sc_index_find(&e->by_pool, pool_hash(&rec->client), &rec->client, pool_eq, e);
 	if (addr_idx == SC_INDEX_NONE)
 		return SC_NONE;
 	return sc_tuples_find(e->tuples[rec->target], addr_idx, rec->port);
+}
+
+static void
+tuple_key(const struct sc_record *rec, struct sc_tuple_key *k)
+{
+	k->addr = rec->client;
+	k->port = rec->port;
+	k->target = rec->target;
+}
+
+/* The session that a response to a target of ours belongs to, or SC_NONE. */
+uint32_t
+tuple_find(struct sc_replay *e, const struct sc_record *rec)
+{
+	struct sc_tuple_key k;
+
+	if (e->tuples[rec->target] != NULL)
+		return pool_find(e, rec);
+	tuple_key(rec, &k);
+	return sc_session_find(&e->t, &k);
+}
+
+/* The same for up to 32 at once; what will be touched of the sessions is on its way to the cache. */
+void
+tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, uint32_t *si)
+{
+	struct sc_tuple_key k[SC_INDEX_BULK_MAX] = {0};
+
+	if (e->tuples[rec[0].target] != NULL) {
+		for (uint32_t i = 0; i < n; i++)
+			si[i] = pool_find(e, &rec[i]);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			tuple_key(&rec[i], &k[i]);
+		sc_session_find_bulk(&e->t, k, n, si);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (si[i] == SC_NONE)
+			continue;
+		session_prefetch(e, si[i]);
+		flow_prefetch(e, sc_session_flow(&e->t, si[i]));
+	}
 }

@@ -160,8 +160,7 @@ are_tables_short(const struct sc_replay *e)
 static bool
 are_held_short(const struct sc_replay *e)
 {
-	return sc_held_fill(&e->t) > HELD_NEARLY_FULL
-			&& C(e, HELD_BYTES_NOW) > C(e, BYTES_OOO_NOW)
+	return sc_held_fill(&e->t) > HELD_NEARLY_FULL && C(e, HELD_BYTES_NOW) > C(e, BYTES_OOO_NOW)
 			&& (e->nb_waiting == 0 || C(e, BYTES_IN_FLIGHT_NOW) > 0);
 }
 

@@ -167,6 +167,30 @@ sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k)
 	return sc_index_find(&t->by_tuple, hash_bytes(k, KEY_SIZE), k, tuple_eq, t);
 }
 
+static void
+tuple_prefetch(const void *arg, uint32_t value)
+{
+	const struct sc_tables *t = arg;
+
+	rte_prefetch0(&t->session[value]);
+	rte_prefetch0(&t->flow[sc_session_flow(t, value)]);
+}
+
+void
+sc_session_find_bulk(
+		const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n, uint32_t *out)
+{
+	uint32_t hash[SC_INDEX_BULK_MAX];
+	const void *key[SC_INDEX_BULK_MAX];
+	struct sc_index_bulk bulk = {.nb = n, .hashes = hash, .keys = key, .values = out};
+
+	for (uint32_t i = 0; i < n; i++) {
+		hash[i] = hash_bytes(&k[i], KEY_SIZE);
+		key[i] = &k[i];
+	}
+	sc_index_find_bulk(&t->by_tuple, &bulk, tuple_eq, tuple_prefetch, t);
+}
+
 int
 sc_session_index(struct sc_tables *t, uint32_t session)
 {

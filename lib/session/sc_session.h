@@ -414,6 +414,9 @@ struct sc_tuple_key {
 };
 
 uint32_t sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k);
+/* The same for up to 32 keys at once, with prefetch. */
+void sc_session_find_bulk(
+		const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n, uint32_t *out);
 int sc_session_index(struct sc_tables *t, uint32_t session); /* 0 or -ENOSPC */
 void sc_session_unindex(struct sc_tables *t, uint32_t session);
 
