@@ -77,6 +77,7 @@ parse(int argc, char **argv, struct options *o)
 /* With so many schedules everything must have been seen, and the gate be as good as its study. */
 #define COVERAGE_MIN 20000
 #define EARLY_MAX 0.019
+#define EARLY_LONG_MAX 0.01
 
 /* Early releases of targets that answer; the gate gives up waiting for those that never do. */
 static double
@@ -104,6 +105,10 @@ not_covered(const struct options *o, const struct sim_totals *t)
 		if (t->shown[i] > 0)
 			continue;
 		printf("NEVER: %s\n", sim_shown_names[i]);
+		nb++;
+	}
+	if ((double)t->early_long > EARLY_LONG_MAX * (double)t->turns_long) {
+		printf("EARLY: more than %.1f %% under longer answers\n", 100 * EARLY_LONG_MAX);
 		nb++;
 	}
 	if (early_rate(t) > EARLY_MAX) {
@@ -144,8 +149,10 @@ print_totals(const struct sim_totals *t)
 	       " schedules excused\n",
 			t->checked, t->flows, t->excused);
 	printf("turns that began early: %" PRIu64 " of %" PRIu64 " in all; %" PRIu64 " of %" PRIu64
-	       " where the answer could be known; %.2f %% of those whose target answers\n",
-			t->early, t->turns, t->early_exact, t->turns_exact, 100 * early_rate(t));
+	       " where the answer could be known; %.2f %% of those whose target answers; %" PRIu64
+	       " of %" PRIu64 " of longer answers\n",
+			t->early, t->turns, t->early_exact, t->turns_exact, 100 * early_rate(t),
+			t->early_long, t->turns_long);
 }
 
 /* Every o->jobs-th seed from the first on. */

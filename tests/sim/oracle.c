@@ -247,9 +247,12 @@ early(struct sim *s)
 	/* Answers of no byte at all are told by time alone, in the end. */
 	if (has_fault(s, F(T_SHORTER)) && s->run->stats.c[SC_C_GATE_TIMEOUT] > 0)
 		is_strict = false;
-	/* A piece of a longer answer may be as long as all of production's. */
-	if (has_fault(s, F(T_LONGER)) && s->early <= 1 + s->turns / 20)
+	/* A piece of a longer answer may be as long as all of production's: the rate is judged. */
+	if (has_fault(s, F(T_LONGER)) && is_strict) {
+		s->totals->turns_long += s->turns;
+		s->totals->early_long += s->early;
 		is_strict = false;
+	}
 	if (!is_strict)
 		return;
 	s->totals->turns_exact += s->turns;

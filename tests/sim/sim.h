@@ -108,6 +108,7 @@ enum sim_fault_bit {
 	X(PATH_ORDER, "path reordering")                         \
 	X(ZERO_IDLE, "zero window with everything acknowledged") \
 	X(ZERO_FLIGHT, "zero window with data in flight")        \
+	X(ZERO_UNTOLD, "window opened without a word")           \
 	X(JOINED, "mid-stream flows joined")                     \
 	X(REOPENED, "connections reopened")                      \
 	X(GAP_CROSSED, "gaps of the capture that a flow crossed")
@@ -246,6 +247,7 @@ struct sim_totals {
 	uint64_t outcome[SC_R_COUNT], refused[SC_R_COUNT];
 	uint64_t turns, early, turns_exact, early_exact;
 	uint64_t turns_by[SIM_FAULT_COUNT], early_by[SIM_FAULT_COUNT];
+	uint64_t turns_long, early_long; /* longer answers, and no other reason to be early */
 	uint64_t bytes, delivered, frames, sent;
 	struct sc_stats seen; /* not 0: it was raised */
 };

@@ -61,6 +61,18 @@ is_paused(struct sim *s, struct tconn *c)
 	return true;
 }
 
+/* The update of the window after a long pause is lost, sometimes: then only a probe finds out. */
+static void
+say_open(struct sim *s, struct tconn *c)
+{
+	if (!has_fault(s, F(T_ZERO_WINDOW)) || !sim_draw(s, 500)) {
+		conn_ack(s, c);
+		return;
+	}
+	sim_show(s, SHOWN_ZERO_UNTOLD);
+	sim_trace(s, "          its window update is lost");
+}
+
 void
 app_read(struct sim *s, struct tconn *c)
 {
@@ -82,7 +94,7 @@ app_read(struct sim *s, struct tconn *c)
 	c->read += left;
 	/* A window that was (nearly) shut is said to be open again. */
 	if (was_due && conn_window(s, c) > before - c->rcv_nxt && c->state >= T_ESTABLISHED)
-		conn_ack(s, c);
+		say_open(s, c);
 	if (was_due)
 		app_run(s, c);
 	conn_arm(s, c);
