@@ -18,6 +18,8 @@
 #define JUMP_MAX (1 << 26)
 #define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
 #define REOPEN_MAX 3
+#define REFUSED_MAX 5 /* SYNs that reopen, refused one after the other */
+#define REFUSED_US (250 * SC_US_PER_MS)
 #define STALE_MAX 3                        /* on one tuple */
 #define STALE_TUPLES 3                     /* tuples tried */
 #define RTO_FIRST_US (1000 * SC_US_PER_MS) /* RFC 6298 section 2.1 */

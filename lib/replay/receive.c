@@ -85,7 +85,8 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	/* RFC 6928 section 2: more than one SYN was lost, so the path may be crowded. */
 	s->cwnd = (s->retries > 1 ? 1 : IW_SEGMENTS) * (uint32_t)s->mss;
 	s->ssthresh = UINT32_MAX;
-	s->retries = 0;
+	s->retries = s->strikes = 0;
+	s->flags |= SC_SESS_ONCE;
 	s->flags &= ~(SC_SESS_RTO | SC_SESS_GATE);
 	s->quiet_us = s->acked_us = s->resp_us = e->now;
 	if (delay != 0) { /* the client's ACK took its RTT, too */
@@ -101,7 +102,10 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		timer_rearm(e, si);
 }
 
-/* RST to our SYN: the service is not there. */
+/*
+ * RST to our SYN: the service is not there. If it was there before, it may be starting anew: the SYN
+ * goes again after 250 ms, 500 ms and so on, 7.75 s in all, and what the client said waits for it.
+ */
 void
 on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
@@ -112,6 +116,15 @@ on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		return;
 	}
 	path_answered(e, s, true);
+	if (has_flag(s, SC_SESS_ONCE) && s->strikes < REFUSED_MAX) {
+		C(e, SYN_REFUSED)++;
+		s->retries = 0;
+		s->sent_us = 0; /* the next SYN is a new one */
+		s->rto_us = e->now + ((uint32_t)REFUSED_US << s->strikes++);
+		s->flags |= SC_SESS_RTO;
+		timer_rearm(e, si);
+		return;
+	}
 	session_end(e, si, SC_R_TARGET_REFUSED, SC_R_CLOSED_UNOPENED);
 }
 

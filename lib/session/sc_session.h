@@ -233,6 +233,7 @@ enum sc_conn_state {
 #define SC_SESS_TIMED 0x0020    /* rtt_seq, rtt_us are valid */
 #define SC_SESS_ANSWERED 0x0040 /* the target sent a byte in this turn */
 #define SC_SESS_AT_ZERO 0x0080  /* zero_us is valid */
+#define SC_SESS_ONCE 0x0100     /* a connection of it was established */
 #define SC_SESS_RTO 0x0200      /* rto_us is armed */
 #define SC_SESS_ACK 0x0400      /* ack_us is armed */
 #define SC_SESS_GATE 0x0800     /* gate_us is armed */

@@ -189,6 +189,40 @@ reopened_unanswered(void **state)
 	bed_end(b);
 }
 
+/* The target is being started anew: the SYN that reopens is tried again, for 7.75 s. */
+static void
+reopened_refused(void **state)
+{
+	for (int refusals = 1; refusals <= 6; refusals++) {
+		struct bed *b = bed_new(*state, NULL);
+		struct conv *c = bed_conv(b);
+
+		conv_open(c);
+		turn(c, 10);
+		conv_target_rst(c);
+		conv_say(c, 20);
+		for (int i = 0; i < refusals; i++) {
+			conv_take_syn(c);
+			conv_record(c, SC_TCP_RST | SC_TCP_ACK, 0, c->tack, 0);
+			bed_silent(b);
+			bed_run(b, (249 * BED_MS) << i);
+			bed_silent(b);
+			bed_run(b, (2 * BED_MS) << i);
+		}
+		assert_int_equal(COUNT(b, SYN_REFUSED), SC_MIN(refusals, 5));
+		if (refusals == 6) {
+			bed_silent(b);
+			assert_int_equal(COUNT_BY(b, FLOW_ENDED, TARGET_REFUSED), 1);
+			assert_int_equal(COUNT_BY(b, BYTES_ABANDONED, TARGET_REFUSED), 20);
+		} else {
+			conv_take_syn(c);
+			conv_target_synack(c);
+			conv_expect(c, SC_TCP_ACK, 20);
+		}
+		bed_end(b);
+	}
+}
+
 /* The new connection has another tuple: the old one's TIME-WAIT is not met. */
 static void
 reopened_elsewhere(void **state)
@@ -495,6 +529,7 @@ main(void)
 			BOTH(client_reset_waits_for_ack),
 			BOTH(reopened),
 			BOTH(reopened_unanswered),
+			BOTH(reopened_refused),
 			BOTH(reopened_elsewhere),
 			BOTH(fin_before_our_bytes),
 			BOTH(reopen_limit),
