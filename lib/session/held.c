@@ -42,9 +42,9 @@ sc_held_copy(const struct sc_tables *t, const struct sc_held *h, uint32_t off, u
 	if (len == 0)
 		return;
 	if (h->flags & SC_HELD_REF)
-		copy_from_frame(h, h->skip + off, len, dst);
+		copy_from_frame(h, off, len, dst);
 	else
-		copy_from_chunks(t, h, h->skip + off, len, dst);
+		copy_from_chunks(t, h, off, len, dst);
 }
 
 uint16_t
@@ -62,20 +62,4 @@ sc_held_sum(const struct sc_tables *t, const struct sc_held *h, uint32_t off, ui
 		done += n;
 	}
 	return sum;
-}
-
-void
-sc_held_cut_front(struct sc_tables *t, struct sc_held *h, uint32_t n)
-{
-	h->skip += n;
-	h->seq += n;
-	h->len -= n;
-	h->sum = sc_held_sum(t, h, 0, h->len);
-}
-
-void
-sc_held_cut_end(struct sc_tables *t, struct sc_held *h, uint32_t n)
-{
-	h->len -= n;
-	h->sum = sc_held_sum(t, h, 0, h->len);
 }

@@ -150,8 +150,7 @@ struct sc_held {
 	uint16_t sum;      /* of the payload, as if at an even offset */
 	uint16_t urg;
 	uint8_t kind, flags;
-	uint16_t skip; /* payload bytes cut off at its front, in the store */
-	uint32_t off;  /* REF: offset of the payload in the frame; chunks: first chunk */
+	uint32_t off; /* REF: offset of the payload in the frame; chunks: first chunk */
 	struct rte_mbuf *mbuf;
 };
 
@@ -203,14 +202,16 @@ struct sc_flow {
 	uint32_t accepted, missing; /* modulo 2^32 */
 	uint16_t live;              /* sessions alive */
 	uint16_t mss;
-	uint8_t wscale, opts; /* of the SYN: SC_OPT_* */
-	uint8_t state, flags;
+	uint8_t wscale : 4, opts : 4; /* of the SYN: SC_OPT_* */
+	uint8_t state : 6;
+	uint8_t is_watched : 1; /* in the list of flows with a hole */
+	uint8_t is_mid : 1;     /* production has not answered after exactly the bytes before nxt */
+	uint8_t flags;
 	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
 	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
 	uint8_t nb_ooo;
-	uint8_t is_watched; /* in the list of flows with a hole */
-	uint8_t is_mid;     /* production has not answered after exactly the bytes before nxt */
-};
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sc_flow) == 128, "a flow is two cache lines");
 
 /* ---- sessions ---- */
 
@@ -436,9 +437,6 @@ void sc_held_give(struct sc_tables *t, uint32_t i);
 /* Copy len bytes from offset off of its payload. */
 void sc_held_copy(const struct sc_tables *t, const struct sc_held *h, uint32_t off, uint32_t len,
 		void *dst);
-/* Cut n (< its length, < 65,536) bytes off its front or its end; the checksum is taken anew. */
-void sc_held_cut_front(struct sc_tables *t, struct sc_held *h, uint32_t n);
-void sc_held_cut_end(struct sc_tables *t, struct sc_held *h, uint32_t n);
 /* Folded sum of a part of its payload. */
 uint16_t sc_held_sum(
 		const struct sc_tables *t, const struct sc_held *h, uint32_t off, uint32_t len);

@@ -133,45 +133,12 @@ chunk_edges(void **state)
 	rte_pktmbuf_free(seg.mbuf);
 }
 
-/* Cut at both ends, odd and even: bytes, numbers and sums follow. */
-static void
-cut(void **state)
-{
-	for (int by_ref = 0; by_ref < 2; by_ref++) {
-		struct sc_seg seg;
-		struct sc_held *h;
-		uint32_t i;
-		bool took;
-
-		parse(&seg, 700);
-		i = sc_held_take(&t, &seg, 10, 6000, by_ref ? 512 : UINT32_MAX, &took);
-		assert_int_equal(took, by_ref);
-		h = &t.held[i];
-		h->seq = 0xfffffff0;
-		sc_held_cut_front(&t, h, 33);
-		assert_int_equal(h->seq, 0x11);
-		check_held(h, 43, 5967);
-		sc_held_cut_end(&t, h, 1000);
-		check_held(h, 43, 4967);
-		sc_held_cut_front(&t, h, 4000);
-		sc_held_cut_end(&t, h, 1);
-		check_held(h, 4043, 966);
-		assert_int_equal(h->seq, 0x11 + 4000);
-		sc_held_cut_front(&t, h, 965);
-		check_held(h, 5008, 1);
-		sc_held_give(&t, i);
-		if (!by_ref)
-			rte_pktmbuf_free(seg.mbuf);
-	}
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(super_frame),
 			cmocka_unit_test(chunk_edges),
-			cmocka_unit_test(cut),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
