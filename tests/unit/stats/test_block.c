@@ -24,7 +24,7 @@ test_map_sum_wraps(void **state)
 {
 	static struct sc_stats s;
 
-	s.m[SC_M_RESP_STRAY][SC_R_STRAY_STATE] = UINT64_MAX;
+	s.m[SC_M_RESP_STRAY][SC_R_RECORD_RING_FULL] = UINT64_MAX;
 	s.m[SC_M_RESP_STRAY][SC_R_STRAY_UNKNOWN] = 2;
 	assert_int_equal(sc_stats_map_sum(&s, SC_M_RESP_STRAY), 1);
 }
