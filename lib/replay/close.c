@@ -40,7 +40,7 @@ conn_close(struct sc_replay *e, uint32_t si, enum sc_reason how)
 	C(e, BYTES_IN_FLIGHT_NOW) -= lost;
 	C(e, BYTES_UNCONFIRMED) += lost;
 	if (s->state != SC_CONN_SYN_SENT) {
-		C(e, ANSWER_SPAN) += answer_bytes(s);
+		C(e, ANSWER_SPAN) += span_lift(answer_bytes(s), s->answer_new, s->answer_hole);
 		C(e, ANSWER_SPAN_NEW) += s->answer_new;
 		C(e, ANSWER_SPAN_HOLE) += s->answer_hole;
 	}

@@ -184,6 +184,16 @@ answer_bytes(const struct sc_session *s)
 	return s->rcv_nxt - s->irs - 1 - (has_flag(s, SC_SESS_TARGET_FIN) ? 1 : 0);
 }
 
+/*
+ * A distance of sequence numbers should be the sum of a and b, and has 32 bits: the number near to
+ * that sum which it stands for, as the two may be more than 4 GB together.
+ */
+static inline uint64_t
+span_lift(uint32_t span, uint32_t a, uint32_t b)
+{
+	return (uint64_t)a + b + (int32_t)(span - (a + b));
+}
+
 static inline const struct sc_replay_target *
 target_of(const struct sc_replay *e, const struct sc_session *s)
 {

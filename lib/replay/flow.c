@@ -184,7 +184,7 @@ flow_remove(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_ad
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t span = f->nxt - f->isn - 1 - (f->flags & SC_FLOW_FIN ? 1 : 0);
 
-	C(e, SPAN_BYTES) += span + f->ooo_bytes;
+	C(e, SPAN_BYTES) += span_lift(span + f->ooo_bytes, f->accepted, f->missing);
 	C(e, SPAN_ACCEPTED) += f->accepted;
 	C(e, SPAN_MISSING) += f->missing;
 	C(e, BYTES_OOO_NOW) -= f->ooo_bytes;
