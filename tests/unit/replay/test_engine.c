@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The engine as its caller sees it: creation, deadlines, frames in portions, back-pressure. */
+#include <arpa/inet.h>
 #include <engine.h>
 #include <string.h>
 #include <test_eal.h>
@@ -33,6 +34,27 @@ size(void **state)
 	assert_int_equal(sc_replay_max_refs(&cfg), 1u << 20);
 	cfg.held_bytes = 0;
 	assert_int_equal(sc_replay_max_refs(&cfg), 16);
+	bed_end(b);
+}
+
+/* A rule that names a port alone meets more servers than have a number. */
+static void
+too_many_servers(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	struct sc_mirror_seg ms = {.seg = {.flags = SC_TCP_SYN, .sport = 40000, .dport = 81}};
+
+	sc_addr_from_v4(&ms.seg.src, htonl(0x0a010005));
+	for (uint32_t i = 0; i < 65534; i++) {
+		sc_addr_from_v4(&ms.seg.dst, htonl(0x0b000000 + i));
+		assert_int_equal(sc_replay_classify(b->e, &ms), SC_R_NONE);
+	}
+	snprintf(c->server, sizeof(c->server), "%s", b->v6 ? "fd02::99" : "10.2.0.99");
+	c->sport = b->v6 ? 82 : 81;
+	assert_int_equal(conv_frame(c, SC_HALF_CLIENT, SC_TCP_SYN, c->cisn, 0, 0),
+			SC_R_PRODUCTION_TABLE_FULL);
+	assert_int_equal(COUNT_BY(b, FRAME_REFUSED, PRODUCTION_TABLE_FULL), 1);
 	bed_end(b);
 }
 
@@ -156,6 +178,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 			BOTH(create_refused),
 			BOTH(size),
+			BOTH(too_many_servers),
 			BOTH(next_deadline),
 			BOTH(portions),
 			BOTH(back_pressure),

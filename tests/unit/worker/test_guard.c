@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The guard of sc_tx and what waits behind it. */
 #include <netinet/in.h>
+#include <reached.h>
 #include <string.h>
 #include <test_eal.h>
 
@@ -57,6 +58,7 @@ check_wire(struct bed *b, const struct sc_tx *tx)
 {
 	uint64_t sum = sc_stats_map_sum(&b->cell[0].live, SC_M_GUARD_REFUSED);
 
+	test_reached(&b->cell[0].live);
 	sum += COUNT(b, TX_TAKEN) + COUNT(b, TX_ABANDONED) + tx->nb_backlog;
 	assert_int_equal(sum, BUILT(b));
 }

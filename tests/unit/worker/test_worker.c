@@ -359,6 +359,29 @@ test_refused_frames(void **state)
 	bed_end(b);
 }
 
+/* A kernel that leaves the checksum to its NIC: the mirror shows what was there before. */
+static void
+test_partial_checksum(void **state)
+{
+	struct bed *b = bed_new();
+	struct test_frame f = {.src = "10.1.0.5",
+			.dst = "10.2.0.1",
+			.sport = 40000,
+			.dport = 80,
+			.flags = SC_TCP_SYN,
+			.csum = TEST_CSUM_PARTIAL};
+
+	bed_start(b);
+	bed_feed(b, 0, &f);
+	f.csum = TEST_CSUM_GOOD;
+	f.sport++;
+	bed_feed(b, 0, &f);
+	bed_run(b, 2);
+	assert_int_equal(SUM(b, CSUM_PARTIAL), 1);
+	assert_int_equal(SUM(b, FLOWS_EMBRYONIC_NOW), 2);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -376,6 +399,7 @@ main(void)
 			cmocka_unit_test(test_own_mac_in_capture),
 			cmocka_unit_test(test_replay_on_mirror),
 			cmocka_unit_test(test_refused_frames),
+			cmocka_unit_test(test_partial_checksum),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
