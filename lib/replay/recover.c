@@ -204,12 +204,12 @@ ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		new_ack(e, si, rec->ack);
 	else if (s->una != s->max && rec->len == 0 && wnd == s->wnd && !(rec->flags & SC_TCP_FIN))
 		duplicate_ack(e, si);
+	if (wnd > 0 && s->wnd == 0)
+		s->retries = 0; /* those were probes */
 	s->wnd = wnd;
 	s->max_wnd = SC_MAX(s->max_wnd, wnd);
-	if (wnd > 0 && has_flag(s, SC_SESS_PERSIST)) {
+	if (wnd > 0)
 		s->flags &= ~SC_SESS_PERSIST;
-		s->retries = 0; /* those were probes */
-	}
 }
 
 /* ---- timers ---- */
@@ -225,13 +225,14 @@ rto_expired(struct sc_replay *e, uint32_t si)
 		return;
 	}
 	C(e, RTO_EXPIRED)++;
-	if (s->retries >= DATA_RETRIES_MAX) {
+	/* With its window shut a target that answers may do so for ever (RFC 9293 section 3.8.6.1). */
+	if (s->retries >= DATA_RETRIES_MAX && s->wnd != 0) {
 		session_abort(e, si, SC_R_TARGET_TIMEOUT);
 		return;
 	}
 	if (s->retries == 0)
 		halve(s);
-	s->retries++;
+	s->retries = (uint8_t)SC_MIN(s->retries + 1, DATA_RETRIES_MAX);
 	s->cwnd = s->mss;
 	s->recover = s->max;
 	s->flags &= ~(SC_SESS_RECOVERY | SC_SESS_TIMED);

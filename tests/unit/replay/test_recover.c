@@ -258,6 +258,34 @@ window_closed_on_data(void **state)
 	bed_end(b);
 }
 
+/* A shut window that is answered for, with data out: it may stay so, and is not a dead target. */
+static void
+window_shut_for_long(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	uint32_t first;
+
+	conv_open(c);
+	first = c->tack;
+	conv_say(c, 500);
+	conv_expect(c, SC_TCP_ACK, 500);
+	c->twnd = 0;
+	for (unsigned int i = 0; i < 30; i++) {
+		same_ack(c, first);
+		bed_run(b, 20 * BED_S);
+	}
+	assert_int_equal(COUNT(b, SESSIONS_LIVE_NOW), 1);
+	assert_true(COUNT(b, RTO_EXPIRED) > 8);
+	bed_forget(b);
+	c->twnd = 512;
+	same_ack(c, first);
+	conv_expect_at(c, SC_TCP_ACK, first, 500);
+	same_ack(c, first + 500);
+	assert_int_equal(COUNT(b, BYTES_DELIVERED), 500);
+	bed_end(b);
+}
+
 /* ACKs within a segment: the rest of it is what is sent again. */
 static void
 partial_ack(void **state)
@@ -318,6 +346,7 @@ main(void)
 			BOTH(round_trip),
 			BOTH(loss_after_persist),
 			BOTH(window_closed_on_data),
+			BOTH(window_shut_for_long),
 			BOTH(partial_ack),
 	};
 
