@@ -135,6 +135,11 @@ locate(struct sim *s, struct tconn *c)
 	c->is_located = true;
 	if (c->flow != NULL && match(c, c->flow, 0, c->pos, LOOK) == SC_MIN(c->got, (uint32_t)LOOK))
 		return true;
+	/* Behind a gap the ISN stands in front of it. */
+	if (c->flow != NULL && find_ahead(c, c->flow, &c->pos)) {
+		app_open(s, c);
+		return true;
+	}
 	for (uint32_t i = s->cfg.nb_flows; i-- > 0;) {
 		struct sim_flow *f = &s->flow[i];
 		uint64_t pos = 0;

@@ -62,7 +62,7 @@ delivery(struct sim *s)
 				(unsigned long)maybe);
 	named = sc_stats_map_sum(st, SC_M_BYTES_REFUSED) + st->c[SC_C_BYTES_MISSING];
 	/* Resent from before the place where a flow was joined: they count as seen before. */
-	if (has_fault(s, F(M_MIDSTREAM)))
+	if (st->c[SC_C_FLOWS_MIDSTREAM] > 0)
 		named += sc_stats_map_sum(st, SC_M_BYTES_DUPLICATE);
 	if (st->c[SC_C_BYTES_ACCEPTED] > got || got - st->c[SC_C_BYTES_ACCEPTED] > named)
 		sim_fail(s, "%lu different bytes were offered, %lu accepted, %lu refused",
@@ -232,6 +232,7 @@ closed(struct sim *s)
 static void
 early(struct sim *s)
 {
+	uint64_t early = s->early;
 	bool is_near = s->cfg.owd_us <= SIM_NEAR_US && s->cfg.jitter_us <= SIM_NEAR_US
 			&& s->cfg.latency == SC_REPLAY_LATENCY_NONE;
 	bool is_strict = !has_fault(s, SIM_EARLY) && (is_near || !has_fault(s, SIM_EARLY_FAR));
@@ -257,8 +258,14 @@ early(struct sim *s)
 		return;
 	s->totals->turns_exact += s->turns;
 	s->totals->early_exact += s->early;
-	if (s->early > 0)
-		sim_fail(s, "%lu of %lu turns began early", (unsigned long)s->early,
+	/*
+	 * A target that answers pipelined requests sooner than production did seems to give longer
+	 * answers; from then on the running difference of the gate is of no use.
+	 */
+	if (s->run->stats.c[SC_C_GATE_LONGER] > 0)
+		early -= s->early_piped;
+	if (early > 0)
+		sim_fail(s, "%lu of %lu turns began early", (unsigned long)early,
 				(unsigned long)s->turns);
 }
 

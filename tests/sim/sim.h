@@ -280,12 +280,12 @@ struct sim {
 	struct sim_totals *totals;
 	uint64_t sent, payload_sent, arrived, returned; /* frames and segments both ways */
 	uint64_t target_read;                           /* bytes in order at all targets */
-	uint64_t turns, early;
-	uint64_t hit, shown; /* disturbances that struck; SHOWN_* */
-	bool is_touched;     /* something befell all flows that may lose bytes */
-	FILE *trace;         /* NULL: no timeline */
-	uint32_t only_flow;  /* of it; SIM_NONE: all */
-	uint32_t subject;    /* the flow that is being dealt with; SIM_NONE: not known */
+	uint64_t turns, early, early_piped; /* the last: of flows with pipelined requests */
+	uint64_t hit, shown;                /* disturbances that struck; SHOWN_* */
+	bool is_touched;                    /* something befell all flows that may lose bytes */
+	FILE *trace;                        /* NULL: no timeline */
+	uint32_t only_flow;                 /* of it; SIM_NONE: all */
+	uint32_t subject; /* the flow that is being dealt with; SIM_NONE: not known */
 	struct sim_timeline *timeline;
 	struct sim_verdict verdict;
 };

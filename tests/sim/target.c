@@ -336,6 +336,7 @@ watch_turns(struct sim *s, struct tconn *c, const struct sc_seg *seg)
 		if (app_has_sent(c, step))
 			continue;
 		s->early++;
+		s->early_piped += c->flow->kind == KIND_PIPELINED;
 		sim_trace(s, "          early: step %u at %lu wants %lu answer bytes",
 				c->watch_step - 1, (unsigned long)step->begin,
 				(unsigned long)step->need);

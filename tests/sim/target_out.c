@@ -195,7 +195,8 @@ sample(struct sim *s, struct tconn *c)
 		c->rttvar_us = (3 * c->rttvar_us + dev) / 4;
 		c->srtt_us = (7 * c->srtt_us + r) / 8;
 	}
-	c->rto_us = SC_MAX(c->srtt_us + 4 * c->rttvar_us, RTO_MIN_US);
+	/* As Linux: an RTT that does not vary must not make the timeout just as long. */
+	c->rto_us = c->srtt_us + SC_MAX(4 * c->rttvar_us, RTO_MIN_US);
 }
 
 static void
