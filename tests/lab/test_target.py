@@ -110,12 +110,37 @@ def reloaded(folder, shared):
 
 
 def killed(folder, shared):
-    """nginx is killed and started again 0.3 s later: what is lost is named, byte by byte."""
+    """nginx is killed and started again 0.3 s later: its connections go on when it is back."""
     def restart(server):
         kill_nginx(server)
         time.sleep(0.3)
         server.start()
-    return restarted(folder, shared, restart)[1]
+    lost, detail = restarted(folder, shared, restart)
+    # What it had read and not answered when it died is lost: one request a connection at most.
+    check(max(lost.values(), default=0) <= 1 and sum(lost.values()) <= 6, detail)
+    return detail
+
+
+def away(folder, shared):
+    """Killed, and not back: connections that were open end, and each lost byte is named."""
+    recorded = record(shared, 'slow', SLOW)
+    with Bench(folder) as bench:
+        bench.nginx(recorded.content)
+        bench.start(recorded.path, speed=1)
+        nb = len(recorded.requests)
+        check(wait_until(lambda: bench.server.nb_logged() > nb // 3, 30), 'nothing arrives')
+        kill_nginx(bench.server)
+        report = bench.end(60)
+        rows = bench.server.requests()
+    total = sum(int(r.length) for r in recorded.requests)
+    missing = total - sum(int(r.length) for r in rows)
+    check_equal((report['balanced'], report['client_bytes']['seen']), (True, total),
+                'balanced, client bytes seen')
+    detail = (f'{len(rows)} of {nb} requests; {missing} bytes missing, {named(report)} named; '
+              + outcomes(report))
+    check(0 <= missing - named(report) <= 12 * 60, detail)
+    check(report['sessions']['ended'].get('target_refused', 0) >= 6, detail)
+    return detail
 
 
 # ---- servers that act ----
@@ -289,6 +314,7 @@ CASES = [
     ('target/old-tcp', old_tcp, 60),
     ('target/reloaded', reloaded, 90),
     ('target/killed', killed, 90),
+    ('target/away', away, 90),
     ('target/zero-window', case(zero_window, 4, 0), 60),
     ('target/zero-window-loss', case(zero_window, 4, 5), 90),
     ('target/late-greeting', late_greeting, 60),
