@@ -16,6 +16,7 @@
 #include <rte_cycles.h>
 #include <rte_ip.h>
 
+#include <sc_peer.h>
 #include <sc_worker.h>
 
 #define BURST 32 /* frames of a round: what the worker takes from a mirror queue at once */
@@ -106,6 +107,9 @@ void frame_get(const struct rte_mbuf *m, struct frame *f);
 struct bench_box {
 	uint16_t nb_workers; /* 1 with an intercept lcore, or up to LANES that intercept inline */
 	bool is_inline, is_real_time;
+	const char *capture; /* NULL: generated traffic; otherwise `peer` is behind the test port */
+	struct sc_peer *peer;
+	uint16_t floor_port; /* its TX rings are tx[] */
 	struct sc_config cfg;
 	struct sc_clock clock; /* unless is_real_time it stands still: time is base_us */
 	struct sc_steer steer;
@@ -120,7 +124,7 @@ struct bench_box {
 	struct sc_replay_cfg replay;
 };
 
-/* Everything but the workers; the first three fields are set. 0 or -1 with a sentence on standard error. */
+/* Everything but the workers; the first four fields are set. 0 or -1 with a sentence on standard error. */
 int box_start(struct bench_box *b, uint32_t max_flows);
 int box_start_workers(struct bench_box *b);
 /* Stop and free. False, said on standard error: the ledger does not balance, or memory is missing. */
@@ -158,14 +162,13 @@ struct feed {
 	unsigned int step;
 	uint64_t frames, client_bytes;
 	struct rte_mempool *pool;
-	uint16_t nb_left; /* of frames that were made and found no room */
 };
 
 void script_open(struct script *s, const struct traffic *t);
 void script_turn(struct script *s, const struct traffic *t);
 void script_flow(struct script *s, const struct traffic *t);
 void script_acks(struct script *s);
-/* Make up to n frames. Returns how many; 0: the list is over. */
+/* Make up to n frames. Returns how many; 0: the list is over, or the pool is empty. */
 uint16_t feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
 void script_pair(struct script *s, const struct traffic *t);
 /* The first n tuples whose flows worker `lane` owns, shuffled; NULL without memory. */
@@ -206,12 +209,24 @@ struct loop {
 /* What is to be fed next: positions [first, last) of a script. */
 void loop_begin(struct loop *l, const struct script *s, uint64_t first, uint64_t last);
 /* Put the next group on the mirror's ring; 0: all has been fed. */
-uint16_t loop_feed(struct loop *l);
+uint32_t loop_feed(void *loop);
 /* Feed it, poll until nothing moves any more. */
 void loop_run(struct loop *l);
 /* The same, for what counts: by its name callgrind knows where to begin and to end. */
 void loop_measured(struct loop *l);
 
+/* What had been counted and spent at some moment. */
+struct run {
+	struct spent spent;
+	uint64_t mirror, sent, responses, turns, flows, bytes;
+};
+
+void run_look(struct run *r, const struct loop *l);
+/* What came between two moments, as a JSON object. */
+void run_print(const struct run *a, const struct run *b, double floor);
+
+/* One group of rounds; rounds without work are not counted. Returns the work done. */
+uint32_t loop_worker(struct loop *l);
 /* Was all replayed that was fed, and nothing else? Says on standard error what was not. */
 bool loop_check(const struct loop *l, uint32_t sessions);
 /* Open sessions [0, n) of the feed's order: the first alone, which proves the way back. */
@@ -225,11 +240,16 @@ bool scale_measure(struct bench_box *b, const struct traffic *t, uint32_t sessio
 /* Worker on one, intercept and reflector on the other: "delay":[...] */
 bool delay_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint32_t runs,
 		uint32_t rate);
+/* A capture instead of generated traffic, against the peer that answers with its bytes. */
+bool recorded_measure(struct bench_box *b, const char *path, uint32_t runs);
 /* Keep the CPU for this thread while it is measured, if the system allows; false: it does not. */
 bool rt_begin(void);
 void rt_end(void);
 
-/* The forwarder that only swaps addresses: cycles a frame, same ports, feed and sink. */
-double floor_run(struct loop *l);
+/*
+ * The forwarder that only swaps addresses: cycles a frame, same ports and feed. feed(arg) puts frames
+ * on the mirror's ring and returns their number; 0: no more.
+ */
+double floor_run(struct loop *l, uint32_t (*feed)(void *arg), void *arg);
 
 #endif

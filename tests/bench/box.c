@@ -121,8 +121,40 @@ make_ports(struct bench_box *b)
 			|| make_port(&b->box.test, "bench_test", b->rx, n, b->tx, n + 1) < 0)
 		return -1;
 	b->box.test.role = SC_PORT_TEST;
+	b->floor_port = b->box.test.id;
+	if (b->peer != NULL)
+		b->box.test = *sc_peer_port(b->peer);
 	memcpy(b->box.test.mac, mac, sizeof(mac));
 	return 0;
+}
+
+static int
+make_rules(struct bench_box *b, struct sc_err *err)
+{
+	if (b->capture == NULL)
+		return sc_rules_parse(RULE, b->cfg.rule, &b->cfg.nb_rules, SC_RULES_MAX, err);
+	return sc_peer_auto_rules(&b->capture, 1, b->cfg.rule, &b->cfg.nb_rules, SC_RULES_MAX, err);
+}
+
+static int
+make_peer(struct bench_box *b, struct sc_err *err)
+{
+	struct sc_peer_cfg cfg = {
+			.paths = &b->capture,
+			.nb_paths = 1,
+			.rules = b->cfg.rule,
+			.nb_rules = b->cfg.nb_rules,
+			.seed = 1,
+			.pool = b->target_pool,
+			.nb_rx_queues = 1,
+			.nb_tx_queues = 2,
+			.max_conns = 65536,
+	};
+
+	if (b->capture == NULL)
+		return 0;
+	b->peer = sc_peer_create(&cfg, err);
+	return b->peer == NULL ? -1 : 0;
 }
 
 static int
@@ -135,9 +167,10 @@ make_targets(struct bench_box *b)
 	sc_config_init(&b->cfg);
 	b->cfg.idle = SC_IDLE_BUSY;
 	sc_prefix_parse("192.168.99.1/24", &net);
-	if (sc_rules_parse(RULE, b->cfg.rule, &b->cfg.nb_rules, SC_RULES_MAX, &err) < 0
+	if (make_rules(b, &err) < 0 || make_peer(b, &err) < 0
 			|| sc_targets_build(&b->targets, b->cfg.rule, b->cfg.nb_rules, &net, 1,
-					   NULL, 0, hop, &err)
+					   NULL, 0, b->peer != NULL ? sc_peer_mac(b->peer) : hop,
+					   &err)
 					< 0
 			|| sc_steer_init(&b->steer, b->nb_workers, 65536, &err) < 0)
 		return fail(err.text);
@@ -311,6 +344,7 @@ box_stop(struct bench_box *b)
 		drop(b->tx[i]);
 	}
 	drop(b->tx[b->nb_workers]);
+	sc_peer_destroy(b->peer);
 	ok &= is_pool_full(b->feed_pool);
 	ok &= is_pool_full(b->tx_pool);
 	ok &= is_pool_full(b->target_pool);

@@ -210,10 +210,14 @@ feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
 	struct frame frame;
 	uint16_t done = 0;
 
-	for (; done < n && next(f, &s, &position); done++) {
+	for (; done < n; done++) {
 		m[done] = rte_pktmbuf_alloc(f->pool);
 		if (m[done] == NULL)
-			rte_panic("the feed's pool is empty\n");
+			break; /* the worker holds them */
+		if (!next(f, &s, &position)) {
+			rte_pktmbuf_free(m[done]);
+			break;
+		}
 		make(f, s, position, &frame, now_us);
 		frame_put(m[done], &frame);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench --workload NAME --sessions N [--runs N] [--turns N] [--scale | --delay RATE] [--small-pages]:
+ * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE]
+ * [--small-pages]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -59,18 +60,13 @@ struct options {
 	uint32_t sessions, runs;
 	uint64_t turns; /* of a run */
 	bool is_huge;
-	uint32_t rate; /* frames/s */
+	const char *capture; /* recorded traffic instead */
+	uint32_t rate;       /* frames/s */
 	enum mode {
 		COST,
 		SCALE,
 		DELAY
 	} mode;
-};
-
-/* What one run counted. */
-struct run {
-	struct spent spent;
-	uint64_t mirror, sent, responses, turns, flows, bytes;
 };
 
 static struct bench_box box;
@@ -134,46 +130,6 @@ start_eal(bool *is_huge)
 
 /* ---- phases ---- */
 
-static uint64_t
-counter(enum sc_counter c)
-{
-	return box.cell[0].live.c[c] + box.cell[LANES].live.c[c];
-}
-
-static void
-look(struct run *r, const struct loop *l)
-{
-	r->spent = l->spent;
-	r->mirror = counter(SC_C_MIRROR_POLLED);
-	r->sent = counter(SC_C_TX_TAKEN);
-	r->responses = counter(SC_C_RESP_POLLED);
-	r->turns = counter(SC_C_TURNS_SEEN);
-	r->flows = sc_stats_map_sum(&box.cell[0].live, SC_M_FLOW_ENDED);
-	r->bytes = counter(SC_C_MIRROR_BYTES);
-}
-
-static void
-print_run(const struct run *a, const struct run *b, double floor)
-{
-	printf("{\"worker\":%llu,\"intercept\":%llu,\"feed\":%llu,\"reflector\":%llu,"
-	       "\"rounds\":%llu,\"disturbed\":%llu,\"mirror\":%llu,\"sent\":%llu,"
-	       "\"responses\":%llu,\"turns\":%llu,\"flows\":%llu,\"bytes\":%llu,\"floor\":%.2f",
-			(unsigned long long)(b->spent.worker - a->spent.worker),
-			(unsigned long long)(b->spent.intercept - a->spent.intercept),
-			(unsigned long long)(b->spent.feed - a->spent.feed),
-			(unsigned long long)(b->spent.reflector - a->spent.reflector),
-			(unsigned long long)(b->spent.rounds - a->spent.rounds),
-			(unsigned long long)(b->spent.disturbed - a->spent.disturbed),
-			(unsigned long long)(b->mirror - a->mirror),
-			(unsigned long long)(b->sent - a->sent),
-			(unsigned long long)(b->responses - a->responses),
-			(unsigned long long)(b->turns - a->turns),
-			(unsigned long long)(b->flows - a->flows),
-			(unsigned long long)(b->bytes - a->bytes), floor);
-	stages_print();
-	printf("}");
-}
-
 /* Frames as a run feeds them, through the forwarder, and through single stages. */
 static void
 measure_alone(const struct loop *l, const struct script *s, uint64_t turns)
@@ -181,7 +137,7 @@ measure_alone(const struct loop *l, const struct script *s, uint64_t turns)
 	struct loop copy = *l;
 
 	loop_begin(&copy, s, 0, turns);
-	stages_alone(&copy);
+	stages_alone(&copy, loop_feed, &copy);
 }
 
 static double
@@ -190,7 +146,7 @@ measure_floor(const struct loop *l, const struct script *s, uint64_t turns)
 	struct loop copy = *l;
 
 	loop_begin(&copy, s, 0, turns);
-	return floor_run(&copy);
+	return floor_run(&copy, loop_feed, &copy);
 }
 
 static void
@@ -210,6 +166,8 @@ run_all(struct loop *l, const struct options *o)
 		script_turn(&s, o->t);
 	}
 	if (o->t->turn_ms > 0) {
+		/* A session's next turn begins behind the end of this one. */
+		l->feed.lag = SC_CLAMP(o->sessions / (s.nb + 1), 1u, (uint32_t)LAG);
 		uint64_t rounds = (uint64_t)o->sessions * s.nb / BURST;
 
 		l->step_ns = o->t->turn_ms * 1000000ull / SC_MAX(rounds, (uint64_t)1);
@@ -221,15 +179,15 @@ run_all(struct loop *l, const struct options *o)
 	for (uint32_t i = 0; i < o->runs; i++) {
 		struct run before, after;
 
-		look(&before, l);
+		run_look(&before, l);
 		loop_begin(l, &s, at, at + o->turns);
 		stages_clear();
 		loop_measured(l);
 		at += o->turns;
-		look(&after, l);
+		run_look(&after, l);
 		measure_alone(l, &s, SC_MIN(o->turns, 100000ull));
 		printf("%s\n", i == 0 ? "" : ",");
-		print_run(&before, &after, measure_floor(l, &s, SC_MIN(o->turns, 100000ull)));
+		run_print(&before, &after, measure_floor(l, &s, SC_MIN(o->turns, 100000ull)));
 	}
 	printf("],\n");
 }
@@ -238,6 +196,7 @@ static bool
 measure(const struct options *o)
 {
 	struct loop l = {.b = &box, .step_ns = STEP_NS};
+	struct sc_replay_cfg few;
 	uint64_t rss_kib, grown;
 	bool ok;
 
@@ -256,10 +215,14 @@ measure(const struct options *o)
 	rss_kib = meminfo("/proc/self/status", "VmRSS");
 	if (box_start_workers(&box) < 0)
 		return false;
+	few = box.replay;
 	loop_open(&l, o->sessions);
 	grown = meminfo("/proc/self/status", "VmRSS") - rss_kib;
-	printf("\"rss_bytes\":%llu,\"configured_bytes\":%llu,\n", (unsigned long long)grown * 1024,
-			(unsigned long long)sc_replay_size(&box.replay));
+	few.max_flows = few.max_tombs = 64;
+	printf("\"rss_bytes\":%llu,\"configured_bytes\":%llu,\"fixed_bytes\":%llu,\n",
+			(unsigned long long)grown * 1024,
+			(unsigned long long)sc_replay_size(&box.replay),
+			(unsigned long long)sc_replay_size(&few));
 	run_all(&l, o);
 	ok = loop_check(&l, o->sessions);
 	return box_stop(&box) && ok;
@@ -291,11 +254,12 @@ parse(int argc, char **argv, struct options *o)
 			{"small-pages", no_argument, NULL, 'p'},
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
+			{"capture", required_argument, NULL, 'C'},
 			{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*o = (struct options){&traffics[0], 10000, 5, 0, true, 1, COST};
+	*o = (struct options){&traffics[0], 10000, 5, 0, true, NULL, 1, COST};
 	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
 
@@ -309,6 +273,8 @@ parse(int argc, char **argv, struct options *o)
 			o->turns = n;
 		else if (c == 'p')
 			o->is_huge = false;
+		else if (c == 'C')
+			o->capture = optarg;
 		else if (c == 'S')
 			o->mode = SCALE;
 		else if (c == 'D')
@@ -333,14 +299,15 @@ main(int argc, char **argv)
 		fprintf(stderr, "bench: DPDK does not start\n");
 		return 3;
 	}
-	printf("{\"workload\":\"%s\",\"sessions\":%u,\"request\":%u,\"answer\":%u,\n", o.t->name,
-			o.sessions, o.t->req, o.t->ans);
+	printf("{\"workload\":\"%s\",\"sessions\":%u,\n", o.t->name, o.sessions);
 	printf("\"tsc_hz\":%llu,\"dpdk\":\"%s\",\"compiler\":\"%s\",\"libc\":\"%s\",\"build\":\"%"
 	       "s\","
 	       "\"hugepages\":%s,\n",
 			(unsigned long long)rte_get_tsc_hz(), rte_version(), __VERSION__,
 			gnu_get_libc_version(), BENCH_BUILD, o.is_huge ? "true" : "false");
-	if (o.mode == SCALE)
+	if (o.capture != NULL)
+		ok = recorded_measure(&box, o.capture, o.runs);
+	else if (o.mode == SCALE)
 		ok = scale_measure(&box, o.t, o.sessions, o.runs, o.turns);
 	else if (o.mode == DELAY)
 		ok = delay_measure(&box, o.t, o.sessions, o.runs, o.rate);

@@ -140,8 +140,10 @@ WRAP(CLASSIFY, enum sc_reason, sc_replay_classify, (struct sc_replay * e, struct
 WRAP_VOID(LOOKUP_FLOW, sc_flow_find_bulk,
 		(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out),
 		(t, k, n, out))
-WRAP(LOOKUP_SESSION, uint32_t, sc_session_find,
-		(const struct sc_tables *t, const struct sc_tuple_key *k), (t, k))
+WRAP_VOID(LOOKUP_SESSION, sc_session_find_bulk,
+		(const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n,
+				uint32_t *out),
+		(t, k, n, out))
 WRAP_VOID(MIRROR, sc_replay_mirror,
 		(struct sc_replay * e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us),
 		(e, ms, n, now_us))
@@ -216,13 +218,13 @@ steer(struct loop *l, struct rte_mbuf **m, uint16_t n)
 }
 
 void
-stages_alone(struct loop *l)
+stages_alone(struct loop *l, uint32_t (*feed)(void *arg), void *arg)
 {
 	struct rte_mbuf *m[BURST];
 	uint16_t n;
 
 	rx_cycles = rx_frames = steer_cycles = steer_frames = 0;
-	while (loop_feed(l) > 0) {
+	while (feed(arg) > 0) {
 		while ((n = receive(l, m)) > 0) {
 			steer(l, m, n);
 			rte_pktmbuf_free_bulk(m, n);

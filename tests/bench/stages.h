@@ -9,12 +9,10 @@
 
 #include "bench.h"
 
-struct stages;
-
 /* Forget what was measured. */
 void stages_clear(void);
-/* Receiving and steering, which are inline in the worker, alone on frames of this list. */
-void stages_alone(struct loop *l);
+/* Receiving and steering, which are inline in the worker, alone on what feed(arg) brings. */
+void stages_alone(struct loop *l, uint32_t (*feed)(void *arg), void *arg);
 /* ,"stages":{...} in cycles, or nothing. */
 void stages_print(void);
 

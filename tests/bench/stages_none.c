@@ -7,7 +7,7 @@ stages_clear(void)
 }
 
 void
-stages_alone(struct loop *l)
+stages_alone(struct loop *l, uint32_t (*feed)(void *arg), void *arg)
 {
 }
 
