@@ -130,11 +130,24 @@ warn_of_target(struct app *a)
 				(unsigned long long)other, (unsigned long long)all);
 }
 
+/* Records of a link type that nobody can read became no frames: they are refused all the same. */
+static void
+count_unread(struct app *a)
+{
+	struct sc_stats *st = &a->cell[a->nb_cells - 1].live;
+
+	sc_capture_get_stats(a->capture, &a->capture_stats);
+	st->c[SC_C_MIRROR_POLLED] += a->capture_stats.unknown_link;
+	st->m[SC_M_FRAME_REFUSED][SC_R_UNKNOWN_LINK] += a->capture_stats.unknown_link;
+}
+
 void
 app_figures_final(struct app *a)
 {
 	struct sc_ledger_result res;
 
+	if (a->capture != NULL)
+		count_unread(a);
 	memset(&a->sum, 0, sizeof(a->sum));
 	for (unsigned int i = 0; i < a->nb_cells; i++) {
 		sc_stats_add(&a->sum, &a->cell[i].live);
@@ -154,8 +167,6 @@ app_figures_final(struct app *a)
 	for (unsigned int i = 0; i < a->box->nb_mirror; i++)
 		read_port(a, &a->box->mirror[i]);
 	read_port(a, &a->box->test);
-	if (a->capture != NULL)
-		sc_capture_get_stats(a->capture, &a->capture_stats);
 	if (a->peer != NULL)
 		sc_peer_get_stats(a->peer, &a->peer_stats);
 	log_health(a);

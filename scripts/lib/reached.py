@@ -11,6 +11,11 @@ import os
 import re
 import sys
 
+# Nobody can reach these; why they are in a list all the same. One that is reached is an error.
+NOT_YET = {
+    ('counter', 'gate_module'): 'there are no protocol modules yet; the report promises the key',
+}
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -63,14 +68,18 @@ def main(build, is_verbose):
     seen = collect(build, counters)
     wanted = ([('reason', n) for n in reasons.values()]
               + [('counter', n) for n in counters.values()])
-    missing = [w for w in wanted if w not in seen]
+    missing = [w for w in wanted if w not in seen and w not in NOT_YET]
+    stale = [w for w in NOT_YET if w in seen or w not in wanted]
     if is_verbose:
         for what in wanted:
             print(*what, ':', ' '.join(sorted(seen.get(what, ['nobody']))))
     for kind, name in missing:
         print(f'{kind} {name}: reached by no test')
-    print(f'{len(wanted) - len(missing)} of {len(wanted)} reached')
-    return 1 if missing else 0
+    for kind, name in stale:
+        print(f'{kind} {name}: no exception any more, take it out of NOT_YET')
+    print(f'{len(wanted) - len(missing) - len(NOT_YET)} of {len(wanted)} reached, '
+          f'{len(NOT_YET)} cannot be')
+    return 1 if missing or stale else 0
 
 
 if __name__ == '__main__':

@@ -48,9 +48,9 @@ class Capture:
         self.ident = (self.ident + 1) & 0xffff
         self.packets.append((at, frame(src, dst, tcp + options + payload, self.ident)))
 
-    def write(self, path):
+    def write(self, path, linktype=1):
         with open(path, 'wb') as out:
-            out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+            out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, linktype))
             for at, data in sorted(self.packets, key=lambda p: p[0]):
                 us = round((START + at) * 1_000_000)
                 out.write(struct.pack('<IIII', us // 1_000_000, us % 1_000_000, len(data),

@@ -174,6 +174,16 @@ class Replay(Case):
         capture.write(self.path('b.pcap'))
         self.check_complete(self.replay('a.pcap', 'b.pcap'), 5, said + 5)
 
+    def test_strange_link_type(self):
+        """One of two captures is of a kind that nobody here can read: the report says so."""
+        said = pcap.conversations(self.path('a.pcap'))
+        capture = pcap.Capture()
+        pcap.Conversation(capture, ('10.1.0.9', 41_000), ('10.2.0.1', 80), at=0.2).open()
+        capture.write(self.path('b.pcap'), linktype=147)
+        report = self.replay('a.pcap', 'b.pcap')
+        self.check_complete(report, 4, said)
+        self.assertEqual(report['frames']['mirror']['refused'], {'unknown_link': 3})
+
     def test_impaired(self):
         said = pcap.conversations(self.path('a.pcap'), nb=6)
         report = self.replay('a.pcap', '--impair', 'loss=5,dup=5,delay=1ms', '--seed', '7')
