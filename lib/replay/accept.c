@@ -397,7 +397,8 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		hole_give_up(e, fi);
 		return;
 	}
-	if (sc_seq_gt(s->seq, end + 1))
+	/* From f->nxt, which accept_segment() has compared it with: one far behind is not ahead of `end`. */
+	if ((int32_t)(s->seq - f->nxt) > (int32_t)(end + 1 - f->nxt))
 		end = s->seq;
 	hi = sc_held_take_empty(&e->t);
 	if (hi == SC_NONE) {

@@ -417,6 +417,23 @@ super_frame(void **state)
 	bed_end(b);
 }
 
+/* As far behind as a sequence number can be: it tells of no bytes that are missing. */
+static void
+rst_from_far_behind(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	conv_say(c, 100);
+	conv_expect(c, SC_TCP_ACK, 100);
+	conv_target_ack(c);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_RST | SC_TCP_ACK, c->cnxt + 0x80000000u, c->pnxt, 0);
+	assert_true(bed_take(b)->seg.flags & SC_TCP_RST);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 0);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -440,6 +457,7 @@ main(void)
 			BOTH(one_frame_two_pieces),
 			BOTH(partial_checksum),
 			BOTH(super_frame),
+			BOTH(rst_from_far_behind),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
