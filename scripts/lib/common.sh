@@ -8,7 +8,7 @@ root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # What each part needs of Debian 12.
 packages_build=(build-essential meson ninja-build pkg-config libdpdk-dev dpdk libhyperscan-dev
 	libjemalloc-dev libpcap-dev libcmocka-dev libyaml-dev libjansson-dev python3)
-packages_check=(clang-format universal-ctags shellcheck git python3)
+packages_check=(clang-format universal-ctags shellcheck git python3 valgrind)
 packages_lab=(iproute2 ethtool nftables tcpdump procps curl wrk nginx-light redis-server redis-tools
 	memcached mariadb-server python3)
 packages_fuzz=(clang libclang-rt-14-dev)
