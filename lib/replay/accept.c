@@ -304,6 +304,22 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 	return took;
 }
 
+/*
+ * Of a segment sent again to a flow that was joined in mid-stream: the bytes from before that. Long
+ * after the join nobody sends them any more, and their numbers may be others' again.
+ */
+static uint32_t
+before_join(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s, uint32_t seq)
+{
+	uint32_t join = f->isn + 1, n;
+
+	if (!(f->flags & SC_FLOW_MIDSTREAM) || f->nxt - join > JUMP_MAX || sc_seq_geq(seq, join))
+		return 0;
+	n = SC_MIN(join - seq, s->payload_len);
+	M(e, BYTES_REFUSED, SC_R_BEFORE_JOIN) += n;
+	return n;
+}
+
 static bool
 take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
@@ -311,7 +327,7 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 	int32_t rel = (int32_t)(seq - f->nxt);
 	uint32_t end = seq + s->payload_len;
 	bool is_mirror = is_mirror_duplicate(e, fi, s);
-	uint32_t off = 0;
+	uint32_t off, old;
 
 	if (is_mirror)
 		C(e, FRAMES_DUPLICATE)++;
@@ -319,14 +335,15 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 		M(e, BYTES_DUPLICATE, SC_R_DUP_PROBE) += s->payload_len;
 		return false;
 	}
-	if (sc_seq_leq(end, f->nxt)) {
+	old = before_join(e, f, s, seq);
+	if (old == 0 && sc_seq_leq(end, f->nxt)) {
 		count_duplicate(e, f, s, is_mirror);
 		return false;
 	}
-	if (rel < 0) {
-		off = (uint32_t)-rel;
-		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += off;
-	}
+	off = rel < 0 ? SC_MIN((uint32_t)-rel, s->payload_len) : 0;
+	M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += off - old;
+	if (off == s->payload_len)
+		return false;
 	if (f->flags & FLOW_CLOSED) {
 		enum sc_reason r =
 				f->flags & (SC_FLOW_FIN | SC_FLOW_RST) ? SC_R_AFTER_END : f->reason;

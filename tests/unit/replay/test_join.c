@@ -44,6 +44,38 @@ joined(void **state)
 	bed_end(b);
 }
 
+/* What was sent before the join comes again, alone and with bytes that the replay has or wants. */
+static void
+sent_again(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = mid(b);
+	uint32_t join;
+
+	conv_say(c, 30);
+	conv_answer(c, 500);
+	join = c->cnxt;
+	conv_say(c, 40);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 40);
+	conv_target_ack(c);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, join - 30, c->pnxt, 30);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, BEFORE_JOIN), 60);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, join - 30, c->pnxt, 50);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, BEFORE_JOIN), 90);
+	assert_int_equal(COUNT_BY(b, BYTES_DUPLICATE, DUP_OVERLAP), 20);
+	bed_silent(b);
+	conv_frame(c, SC_HALF_CLIENT, SC_TCP_ACK, join - 10, c->pnxt, 75);
+	c->cnxt += 25;
+	conv_expect(c, SC_TCP_ACK, 25);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, BEFORE_JOIN), 100);
+	assert_int_equal(COUNT_BY(b, BYTES_DUPLICATE, DUP_OVERLAP), 60);
+	assert_int_equal(COUNT_BY(b, BYTES_DUPLICATE, DUP_RETRANSMIT), 0);
+	assert_int_equal(COUNT(b, BYTES_ACCEPTED), 65);
+	bed_end(b);
+}
+
 /* Without timestamps in the segment there are none in the SYN. */
 static void
 joined_without_timestamps(void **state)
@@ -183,6 +215,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 			BOTH(joined),
+			BOTH(sent_again),
 			BOTH(joined_without_timestamps),
 			BOTH(no_boundary),
 			BOTH(client_only),
