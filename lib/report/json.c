@@ -329,7 +329,7 @@ peer_object(const struct sc_report_in *in)
 	return obj;
 }
 
-/* What stands at the top of each answer. */
+/* What stands at the top of each answer. Refused flows and bytes are no part of the fidelity. */
 static int
 put_head(json_t *root, const struct sc_report_in *in)
 {
@@ -339,6 +339,11 @@ put_head(json_t *root, const struct sc_report_in *in)
 	rc |= json_object_set_new(root, "duration_s", json_real(in->duration_s));
 	rc |= json_object_set_new(root, "balanced", json_boolean(in->ledger->nb_faults == 0));
 	rc |= json_object_set_new(root, "fidelity", json_real(sc_ledger_fidelity(in->sum)));
+	rc |= json_object_set_new(root, "left_out",
+			json_pack("{s:I, s:I}", "flows",
+					(json_int_t)sc_stats_map_sum(in->sum, SC_M_FLOW_REFUSED),
+					"bytes",
+					(json_int_t)sc_stats_map_sum(in->sum, SC_M_BYTES_REFUSED)));
 	return rc;
 }
 

@@ -269,12 +269,27 @@ print_verdict(const struct sc_report_in *in, FILE *out, bool verbose)
 			fprintf(out, "  holds: %s\n", sc_ledger_equation(i, NULL));
 }
 
+/* Fidelity is about what was to be delivered: say at once what never was. */
+static void
+print_fidelity(const struct sc_report_in *in, FILE *out)
+{
+	uint64_t flows = sc_stats_map_sum(in->sum, SC_M_FLOW_REFUSED);
+	uint64_t bytes = sc_stats_map_sum(in->sum, SC_M_BYTES_REFUSED);
+	char a[SC_REPORT_NUMBER_LEN], b[SC_REPORT_NUMBER_LEN];
+
+	fprintf(out, "spancopy %s: %.1f s, fidelity %.2f %%\n",
+			in->command != NULL ? in->command : "report", in->duration_s,
+			report_percent(sc_ledger_fidelity(in->sum)));
+	if (flows + bytes > 0)
+		fprintf(out, "left out of it: %s flows refused, %s client bytes refused\n",
+				sc_report_number(flows, a), sc_report_number(bytes, b));
+	fputc('\n', out);
+}
+
 int
 sc_report_text(const struct sc_report_in *in, FILE *out, bool verbose)
 {
-	fprintf(out, "spancopy %s: %.1f s, fidelity %.2f %%\n\n",
-			in->command != NULL ? in->command : "report", in->duration_s,
-			report_percent(sc_ledger_fidelity(in->sum)));
+	print_fidelity(in, out);
 	print_lines(in, out, verbose);
 	print_latencies(in, out);
 	fputc('\n', out);
