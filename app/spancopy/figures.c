@@ -45,6 +45,22 @@ keep_faults(struct app *a, const struct sc_ledger_result *res)
 	sc_ledger_merge(&a->ledger, res);
 }
 
+/* What mirror ports had no room for drives admission; af_packet and rings do not know. */
+static void
+tell_missed(struct app *a)
+{
+	uint64_t missed = 0;
+
+	for (unsigned int i = 0; i < a->box->nb_mirror; i++) {
+		struct rte_eth_stats st;
+
+		if (a->box->mirror[i].has_imissed
+				&& rte_eth_stats_get(a->box->mirror[i].id, &st) == 0)
+			missed += st.imissed;
+	}
+	atomic_store_explicit(&a->box->nb_missed, missed, memory_order_relaxed);
+}
+
 /* True once every lcore has answered: the sums are new, and each block was checked. */
 bool
 app_figures_read(struct app *a, const uint32_t *ticket)
@@ -62,6 +78,7 @@ app_figures_read(struct app *a, const uint32_t *ticket)
 	}
 	a->before = a->sum;
 	a->sum = sum;
+	tell_missed(a);
 	return true;
 }
 

@@ -86,6 +86,7 @@ struct sc_config {
 	enum sc_open open;
 	uint16_t mtu;               /* 576..9216, default 1500 */
 	uint32_t max_lag_s;         /* 1..3600, default 30 */
+	bool shed;                  /* default true */
 	uint32_t session_timeout_s; /* 1..86,400, default 600 */
 
 	/* lcores and memory */

@@ -244,6 +244,17 @@ const struct cfg_row cfg_rows[] = {
 				.hi = 3600,
 				.unit_us = SC_US_PER_S,
 				.group = CFG_ENGINE},
+		{.word = "shed",
+				.def = "yes",
+				.help = "leave whole connections out when more comes than can be "
+					"replayed",
+				.more = "They are chosen by hash, and reported as shed_admission. "
+					"Otherwise frames are lost where they do not fit. A "
+					"capture "
+					"file waits instead.",
+				.type = &cfg_flag,
+				FIELD(shed),
+				.group = CFG_ENGINE},
 		{.word = "session-timeout",
 				.arg = "TIME",
 				.def = "600s",

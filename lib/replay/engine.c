@@ -60,9 +60,13 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	e->max_holes = cfg->max_flows;
 	e->holes = calloc(e->max_holes, sizeof(*e->holes));
 	memset(e->waiting, 0xff, sizeof(e->waiting));
+	admit_init(e);
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)
 		e->port_mapped[cfg->rules[i].prod_port >> 3] |= 1 << (cfg->rules[i].prod_port & 7);
 	tables_cfg(cfg, &tc);
+	if (e->holes == NULL)
+		sc_err_set(err, -ENOMEM, "no memory for the list of %u flows with a hole",
+				e->max_holes);
 	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
 		sc_replay_destroy(e);
 		return NULL;

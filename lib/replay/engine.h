@@ -68,6 +68,14 @@ struct rest_entry {
 };
 #define REST_ENTRIES 8192
 
+/* Admission of new flows. */
+struct admission {
+	uint64_t next_us; /* of the next decision */
+	uint32_t share;   /* of 65,536 */
+	uint32_t nb_high; /* decisions in a row that found too much load */
+	uint32_t cursor;
+};
+
 struct sc_replay {
 	struct sc_replay_cfg cfg;
 	struct sc_tables t;
@@ -96,6 +104,7 @@ struct sc_replay {
 	uint32_t drain_cursor;
 	uint32_t *holes; /* flows with an open hole */
 	uint32_t nb_holes, max_holes, hole_cursor;
+	struct admission admit;
 	struct learned learned[SC_TARGETS_MAX];
 	struct dup_entry dup[DUP_ENTRIES];
 	struct rest_entry rest[REST_ENTRIES];
@@ -221,6 +230,10 @@ uint64_t flow_held_bytes(struct sc_replay *e, const struct sc_flow *f);
 void flow_push(struct sc_replay *e, uint32_t fi);
 void flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base);
 enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
+
+/* admit.c */
+void admit_init(struct sc_replay *e);
+bool is_admitted(const struct sc_replay *e, uint32_t hash);
 
 /* join.c */
 void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, bool *took);

@@ -34,6 +34,8 @@ flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 
 	if (!sc_sample_take(hash, e->cfg.sample_pct))
 		return SC_R_SAMPLED_OUT;
+	if (!is_admitted(e, hash))
+		return SC_R_SHED_ADMISSION;
 	if (!(s->flags & SC_TCP_SYN) && e->cfg.only_full)
 		return SC_R_NOT_FULL;
 	if (!(s->flags & SC_TCP_SYN) && e->now_us / SC_US_PER_S < e->join_pause_s)

@@ -143,6 +143,14 @@ void sc_replay_hold(struct sc_replay *e, bool is_held);
 void sc_replay_records(
 		struct sc_replay *e, const struct sc_record *rec, uint16_t n, uint64_t now_us);
 
+/*
+ * How much of what can be done is done, in parts per thousand, by the caller's own measure (rings,
+ * bursts); held bytes are added here. Decides every 100 ms: from the third time in a row at 800 on the
+ * share of new flows that are admitted is halved, below 600 it is raised by 5 %. At 950 of held bytes
+ * the flows that lag most end as shed_lag. Nothing for a file.
+ */
+void sc_replay_load(struct sc_replay *e, uint32_t load, uint64_t now_us);
+
 /* Run due deadlines and a slice of housekeeping; bounded. Returns the number of things done. */
 uint32_t sc_replay_timers(struct sc_replay *e, uint64_t now_us);
 

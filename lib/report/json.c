@@ -122,6 +122,7 @@ static const struct row rows[] = {
 
 	C("engine", "illegal_event", ILLEGAL_EVENT),
 	C("engine", "ack_resync", ACK_RESYNC),
+	C("engine", "admission_lowered", ADMISSION_LOWERED),
 	C("engine", "syn_refused", SYN_REFUSED),
 	C("engine", "stale_rst", STALE_RST),
 	C("engine", "loops", LOOPS),

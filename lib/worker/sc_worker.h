@@ -51,7 +51,8 @@ struct sc_box {
 	struct rte_ring *records[SC_STEER_WORKERS_MAX]
 				[SC_STEER_WORKERS_MAX]; /* [intercept][worker] */
 	rte_spinlock_t tx_lock[SC_STEER_WORKERS_MAX + SC_INTERCEPTS_MAX];
-	_Atomic uint32_t phase; /* enum sc_phase; written by main */
+	_Atomic uint32_t phase;     /* enum sc_phase; written by main */
+	_Atomic uint64_t nb_missed; /* frames that mirror ports had no room for; written by main */
 };
 
 /* ---- transmitting: the only way to a port ---- */

@@ -11,6 +11,7 @@
 #include <sc_worker.h>
 
 #include "frag.h"
+#include "load.h"
 
 #define BURST 32
 #define RECORDS 64
@@ -29,6 +30,7 @@ struct sc_worker {
 	struct sc_l2_tmpl l2[SC_TARGETS_MAX];
 	uint32_t l2_version[SC_TARGETS_MAX];
 	uint64_t l2_us, tick_us;
+	struct load load;
 	uint64_t blocked_us; /* since when a hand-over ring has been full; 0: none is */
 	struct rte_mempool *pool;
 	bool has_file;           /* a mirror port waits instead of losing */
@@ -297,6 +299,7 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 		if (w->index >= port->nb_rxq || !has_room(w, port, now_us))
 			continue;
 		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
+		load_note(&w->load, n == BURST);
 		if (n == 0)
 			continue;
 		for (uint16_t k = 0; k < n; k++) {
@@ -450,7 +453,7 @@ sc_worker_poll(struct sc_worker *w)
 	uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
 	uint32_t phase = atomic_load_explicit(&w->box->phase, memory_order_relaxed);
 	bool is_last_taken = false;
-	uint32_t done = 0, handed;
+	uint32_t done = 0, handed, load;
 
 	refresh_l2(w, now_us);
 	frags_expire(w->frags, now_us);
@@ -467,6 +470,9 @@ sc_worker_poll(struct sc_worker *w)
 		done += sc_replay_timers(w->engine, now_us);
 	}
 	done += transmit(w);
+	if (w->box->cfg->shed && !w->has_file
+			&& load_read(&w->load, w->box, w->index, now_us, &load))
+		sc_replay_load(w->engine, load, now_us);
 	/* Not only when there is nothing to do: a busy target must not put the end off. */
 	if (phase == SC_PHASE_DRAIN && is_last_taken)
 		drain(w, now_us);

@@ -109,6 +109,7 @@ values_difference(const struct sc_config *a, const struct sc_config *b)
 	RETURN_IF_DIFFERS(sample_pct);
 	RETURN_IF_DIFFERS(copies);
 	RETURN_IF_DIFFERS(only_full);
+	RETURN_IF_DIFFERS(shed);
 	RETURN_IF_DIFFERS(latency);
 	RETURN_IF_DIFFERS(latency_us);
 	RETURN_IF_DIFFERS(gate);

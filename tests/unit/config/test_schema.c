@@ -227,6 +227,7 @@ defaults_of_the_contract(void **state)
 	assert_int_equal(c.open, SC_OPEN_ESTABLISHED);
 	assert_int_equal(c.mtu, 1500);
 	assert_int_equal(c.max_lag_s, 30);
+	assert_true(c.shed);
 	assert_int_equal(c.session_timeout_s, 600);
 	assert_int_equal(c.workers, 1);
 	assert_int_equal(c.intercepts, 1);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Overload: which flows are left out, when, and which are ended. */
+#include <engine.h>
+#include <test_eal.h>
+
+#include "bed.h"
+
+#define PERIOD (100 * BED_MS)
+#define FLOWS 20
+
+static void
+tune(struct bed *b)
+{
+	b->cfg.max_flows = 256;
+}
+
+/* Let n decisions pass at this load. */
+static void
+load_for(struct bed *b, uint32_t load, int n)
+{
+	for (; n > 0; n--) {
+		bed_run(b, PERIOD);
+		sc_replay_load(b->e, load, b->now_us);
+		bed_collect(b);
+		bed_check(b);
+	}
+}
+
+/* How many of the bed's flows are refused now; the same ones each time. */
+static uint64_t
+nb_refused(struct bed *b)
+{
+	uint64_t before = COUNT_BY(b, FLOW_REFUSED, SHED_ADMISSION);
+
+	for (int i = 0; i < FLOWS; i++)
+		conv_syn(bed_conv(b));
+	return COUNT_BY(b, FLOW_REFUSED, SHED_ADMISSION) - before;
+}
+
+/* Two periods of load are a burst; the third halves the share, and so does each that follows. */
+static void
+halved(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+
+	load_for(b, 1000, 2);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 0);
+	load_for(b, 799, 1);
+	load_for(b, 1000, 2);
+	assert_int_equal(nb_refused(b), 0);
+	load_for(b, 800, 1);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 1);
+	assert_in_range(nb_refused(b), FLOWS / 4, FLOWS * 3 / 4);
+	load_for(b, 800, 3);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 4);
+	assert_in_range(nb_refused(b), FLOWS * 3 / 4, FLOWS - 1);
+	bed_end(b);
+}
+
+/* Between the marks nothing changes; below the lower one 5 % of all come back a period. */
+static void
+raised(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+
+	load_for(b, 1000, 3);
+	load_for(b, 600, 50);
+	assert_true(nb_refused(b) > 0);
+	load_for(b, 599, 9);
+	assert_true(b->e->admit.share < 65536);
+	load_for(b, 599, 1);
+	assert_int_equal(b->e->admit.share, 65536);
+	assert_int_equal(nb_refused(b), 0);
+	bed_end(b);
+}
+
+/* However long it lasts, a few flows are admitted; a flow that was is not touched. */
+static void
+floor_of_share(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	load_for(b, 1000, 40);
+	assert_int_equal(b->e->admit.share, 64);
+	conv_say(c, 10);
+	conv_expect(c, SC_TCP_ACK, 10);
+	bed_end(b);
+}
+
+/* What a flow that was left out sends later counts under its reason and does not join it. */
+static void
+stays_out(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+	struct conv *c = NULL;
+
+	load_for(b, 1000, 20);
+	while (COUNT_BY(b, FLOW_REFUSED, SHED_ADMISSION) == 0) {
+		c = bed_conv(b);
+		conv_syn(c);
+	}
+	load_for(b, 0, 30);
+	conv_say(c, 25);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, SHED_ADMISSION), 25);
+	assert_int_equal(COUNT(b, FLOWS_MIDSTREAM), 0);
+	bed_end(b);
+}
+
+/* Asked more often than every 100 ms, it decides no more often. */
+static void
+one_decision_a_period(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+
+	bed_run(b, PERIOD);
+	for (int i = 0; i < 10; i++)
+		sc_replay_load(b->e, 1000, b->now_us);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 0);
+	bed_end(b);
+}
+
+static void
+tune_file(struct bed *b)
+{
+	b->cfg.is_file = true;
+}
+
+static void
+file_waits(void **state)
+{
+	struct bed *b = bed_new(*state, tune_file);
+
+	load_for(b, 1000, 20);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 0);
+	bed_end(b);
+}
+
+static void
+tune_tight(struct bed *b)
+{
+	b->cfg.held_bytes = 64 << 10; /* 192 chunks */
+}
+
+/* Held bytes nearly gone: the flow that waits longest ends by name, one that has just come goes on. */
+static void
+laggard(void **state)
+{
+	struct bed *b = bed_new(*state, tune_tight);
+	struct conv *old = bed_conv(b), *young = bed_conv(b);
+
+	conv_open(old);
+	conv_open(young);
+	old->twnd = young->twnd = 0;
+	conv_target_ack(old);
+	conv_target_ack(young);
+	for (int i = 0; i < 90; i++)
+		conv_say(old, 500); /* two chunks */
+	bed_run(b, 10 * PERIOD);
+	while (sc_held_fill(&b->e->t) < 950)
+		conv_say(young, 100);
+	bed_forget(b);
+	load_for(b, 0, 1);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, SHED_LAG), 1);
+	assert_int_equal(COUNT_BY(b, BYTES_ABANDONED, SHED_LAG), 90 * 500);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 1);
+	assert_true(sc_held_fill(&b->e->t) < 950);
+	bed_end(b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+			BOTH(halved),
+			BOTH(raised),
+			BOTH(floor_of_share),
+			BOTH(stays_out),
+			BOTH(one_decision_a_period),
+			BOTH(file_waits),
+			BOTH(laggard),
+	};
+
+	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
+}
