@@ -252,6 +252,8 @@ app_eal_start(struct app *a, struct sc_err *err)
 	char word[4096];
 	bool any_pci;
 
+	if (x == NULL)
+		sc_err_set(err, -ENOMEM, "no memory for the arguments of DPDK");
 	if (x == NULL || !has_memory(a, err)) {
 		free(x);
 		return APP_ENVIRONMENT;

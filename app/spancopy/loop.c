@@ -31,6 +31,7 @@ struct course {
 	uint32_t ticket[APP_CELLS_MAX];
 	bool has_ticket, has_figures;
 	bool is_terminal;
+	int signal_fd;
 	struct sc_report_in in;
 };
 
@@ -288,16 +289,43 @@ advance(struct course *c, uint64_t now)
 	}
 }
 
+static void
+close_course(struct course *c)
+{
+	sc_control_close(c->ctl);
+	if (c->signal_fd >= 0)
+		close(c->signal_fd);
+}
+
+/* What main waits for: the control socket and signals. */
+static int
+open_course(struct course *c, struct sc_err *err)
+{
+	static const struct sc_control_ops ops = {.report = operator_report, .stop = operator_stop};
+	int rc = -1;
+
+	c->signal_fd = -1;
+	c->ctl = sc_control_open(c->a->cfg.control_dir, &ops, c, err);
+	if (c->ctl == NULL)
+		return rc;
+	c->signal_fd = open_signals();
+	if (c->signal_fd >= 0)
+		rc = sc_control_add_fd(c->ctl, c->signal_fd, on_signal, c);
+	else
+		rc = -errno;
+	if (rc == 0)
+		return 0;
+	close_course(c);
+	return sc_err_set(err, rc, "signals cannot be waited for: %s", strerror(-rc));
+}
+
 int
 app_loop(struct app *a, struct sc_err *err)
 {
 	struct course c = {.a = a, .is_terminal = isatty(STDERR_FILENO)};
-	struct sc_control_ops ops = {.report = operator_report, .stop = operator_stop};
-	int fd = open_signals();
 	int status = APP_OK;
 
-	c.ctl = sc_control_open(a->cfg.control_dir, &ops, &c, err);
-	if (c.ctl == NULL || fd < 0 || sc_control_add_fd(c.ctl, fd, on_signal, &c) < 0)
+	if (open_course(&c, err) < 0)
 		return APP_ENVIRONMENT;
 	a->start_us = now_us(a);
 	if (launch(a, err) < 0) {
@@ -313,8 +341,7 @@ app_loop(struct app *a, struct sc_err *err)
 	a->end_us = now_us(a);
 	if (c.is_terminal)
 		fprintf(stderr, "\r\033[K");
-	sc_control_close(c.ctl);
-	close(fd);
+	close_course(&c);
 	for (unsigned int i = 0; i < a->box->nb_workers; i++)
 		sc_worker_stop(a->worker[i]);
 	app_figures_final(a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* spancopy: a table of contents. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,8 +91,10 @@ check(struct app *a)
 		return APP_OK;
 	}
 	survey = calloc(1, sizeof(*survey));
-	if (survey == NULL)
-		return APP_ENVIRONMENT;
+	if (survey == NULL) {
+		sc_err_set(&err, -ENOMEM, "no memory for the survey of a capture");
+		return fail(&err, APP_ENVIRONMENT);
+	}
 	if (sc_survey_run(a->cfg.capture, a->cfg.nb_captures, a->cfg.rule, a->cfg.nb_rules, survey,
 			    &err)
 			< 0) {
@@ -111,8 +114,10 @@ main(int argc, char **argv)
 	struct app *a = calloc(1, sizeof(*a));
 	int status;
 
-	if (a == NULL)
+	if (a == NULL) {
+		fprintf(stderr, "spancopy: no memory to start\n");
 		return APP_ENVIRONMENT;
+	}
 	no_core_dumps();
 	sc_log_set_sink(log_to_stderr, NULL);
 	sc_config_init(&a->cfg);
