@@ -52,7 +52,8 @@ test_short_form(void **state)
 
 	fixture_init(&f);
 	text = text_of(&f.in, false);
-	check_has(text, "spancopy replay: 12.5 s, fidelity 95.00 %\n"
+	check_has(text,
+			"spancopy replay: 12.5 s, fidelity 95.00 %\n"
 			"left out of it: 65 flows refused, 20 client bytes refused\n\n");
 	check_has(text, "flows                                  1,234,567\n");
 	check_has(text, "      complete                         1,234,400\n");
