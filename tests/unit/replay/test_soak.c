@@ -3,10 +3,10 @@
  * What counts in 32 bits must not notice when they wrap, and what is counted must not stop there.
  *
  * What is really run: the engine in virtual time, which is set forward. Milliseconds (TSval) wrap 3
- * times, ticks of the wheel 10 times, microseconds 2,500 times, 5 of these with a conversation going
+ * times, ticks of the wheel 10 times, microseconds 2,700 times, 5 of these with a conversation going
  * on; sequence numbers of both sides wrap, those of the answer over a whole 4 GB of one connection.
  * 2^32 frames are not sent: the counters begin just below 2^32, balanced, and the ledger goes on
- * from there. SC_SOAK_GB=N in the environment: N GB of requests, byte by byte (30 s each).
+ * from there. SC_SOAK_GB=N in the environment: N GB of requests, byte by byte (about 10 s each).
  */
 #include <stdlib.h>
 #include <test_eal.h>
