@@ -197,6 +197,7 @@ measure(const struct options *o)
 {
 	struct loop l = {.b = &box, .step_ns = STEP_NS};
 	struct sc_replay_cfg few;
+	uint32_t *order;
 	uint64_t rss_kib, grown;
 	bool ok;
 
@@ -204,8 +205,9 @@ measure(const struct options *o)
 	if (box_start(&box, o->sessions + (o->t->turns > 0 ? CHURN : 0)) < 0)
 		return false;
 	l.start_us = box.clock.base_us;
+	order = feed_order(&box.steer, 0, o->sessions);
 	l.feed = (struct feed){.t = o->t,
-			.order = feed_order(&box.steer, 0, o->sessions),
+			.order = order,
 			.nb = o->sessions,
 			.lag = SC_MIN(o->sessions / 8 + 1, (uint32_t)LAG),
 			.pool = box.feed_pool};
@@ -225,6 +227,7 @@ measure(const struct options *o)
 			(unsigned long long)sc_replay_size(&few));
 	run_all(&l, o);
 	ok = loop_check(&l, o->sessions);
+	free(order);
 	return box_stop(&box) && ok;
 }
 
