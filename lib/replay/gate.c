@@ -304,7 +304,9 @@ gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 		return release(e, s, h, d > 0 ? GATE_LONGER : GATE_SHORTER);
 	if (d > 0)
 		return pass_longer(e, s, h);
-	if (answer_bytes(s) != s->turn_rx)
+	/* In the turn, or in all: with pipelined requests a fast target answers ahead of production. */
+	if (answer_bytes(s) != s->turn_rx
+			|| (int32_t)(answer_bytes(s) - (h->ack - f->prod_base)) >= 0)
 		return pass_shorter(e, s, h);
 	return pass_silent(e, s, h);
 }

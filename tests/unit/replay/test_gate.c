@@ -539,6 +539,38 @@ learned_pause(void **state)
 	bed_end(b);
 }
 
+/*
+ * Pipelined requests: the target has answered two before the turn that acknowledges the first. What it
+ * sent early is not missed later: the next turn waits for quiet, not for a byte of its own.
+ */
+static void
+answered_ahead(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 50);
+	conv_say(c, 50);
+	conv_expect(c, SC_TCP_ACK, 50);
+	conv_target_answer(c, 300);
+	conv_target_answer(c, 300);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_answer(c, 300);
+	conv_say(c, 60);
+	bed_run(b, 30 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 60);
+	assert_int_equal(COUNT(b, GATE_LONGER), 1);
+	conv_target_ack(c);
+	conv_answer(c, 300);
+	conv_say(c, 70);
+	bed_run(b, 190 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 20 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 70);
+	assert_int_equal(COUNT(b, GATE_SHORTER), 1);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -546,6 +578,7 @@ main(void)
 			BOTH(same_turn),
 			BOTH(exact),
 			BOTH(longer),
+			BOTH(answered_ahead),
 			BOTH(longer_with_pause),
 			BOTH(longer_without_quiet),
 			BOTH(shorter),
