@@ -166,6 +166,7 @@ make_targets(struct bench_box *b)
 
 	sc_config_init(&b->cfg);
 	b->cfg.idle = SC_IDLE_BUSY;
+	b->cfg.shed = false; /* the feed always has a whole burst; that is no overload */
 	sc_prefix_parse("192.168.99.1/24", &net);
 	if (make_rules(b, &err) < 0 || make_peer(b, &err) < 0
 			|| sc_targets_build(&b->targets, b->cfg.rule, b->cfg.nb_rules, &net, 1,
