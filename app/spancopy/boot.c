@@ -414,10 +414,11 @@ boot_memory(struct app *a, struct sc_err *err)
 	a->targets = calloc(1, sizeof(*a->targets));
 	a->box = aligned_alloc(
 			RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*a->box), RTE_CACHE_LINE_SIZE));
+	if (a->box != NULL) /* also what is undone after a failure looks into it */
+		memset(a->box, 0, sizeof(*a->box));
 	a->cell = calloc(APP_CELLS_MAX, sizeof(*a->cell));
 	if (a->steer == NULL || a->targets == NULL || a->box == NULL || a->cell == NULL)
 		return sc_err_set(err, -ENOMEM, "no memory to start");
-	memset(a->box, 0, sizeof(*a->box));
 	return 0;
 }
 
