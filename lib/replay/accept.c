@@ -81,7 +81,7 @@ is_probe(const struct sc_flow *f, const struct sc_seg *s)
 static void
 count_accepted(struct sc_replay *e, struct sc_flow *f, uint32_t n)
 {
-	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
+	uint16_t alive = nb_receivers(e, f);
 
 	f->accepted += n;
 	C(e, BYTES_ACCEPTED) += n;
@@ -141,7 +141,7 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 	struct sc_held *h = held_at(e, hi);
 
 	h->next = SC_NONE;
-	h->refs = f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
+	h->refs = nb_receivers(e, f);
 	if (f->held_tail == SC_NONE)
 		f->held_head = hi;
 	else

@@ -71,9 +71,8 @@ lower(struct sc_replay *e)
 	if (e->admit.share == ALL)
 		sc_log(SC_LOG_WARN, "replay",
 				"worker %u is overloaded: new flows are left out as "
-				"shed_admission, "
-				"chosen by their hash, until it is not; more workers, or --sample, "
-				"would help",
+				"shed_admission, chosen by their hash, until it is not; more "
+				"workers, or --sample, would help",
 				e->cfg.worker);
 	e->admit.share = SC_MAX(e->admit.share / 2, LEAST);
 	C(e, ADMISSION_LOWERED)++;
@@ -86,8 +85,7 @@ sc_replay_load(struct sc_replay *e, uint32_t load, uint64_t now_us)
 
 	if (e->cfg.is_file || now_us < e->admit.next_us)
 		return;
-	e->now_us = now_us;
-	e->now = (uint32_t)now_us;
+	set_now(e, now_us);
 	e->admit.next_us = now_us + PERIOD_US;
 	load = SC_MAX(load, held);
 	if (load >= LOAD_HIGH) {

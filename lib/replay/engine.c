@@ -57,8 +57,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	e->st = cfg->stats;
 	e->now_us = cfg->now_us;
 	e->now = (uint32_t)cfg->now_us;
-	e->max_holes = cfg->max_flows;
-	e->holes = calloc(e->max_holes, sizeof(*e->holes));
+	e->holes = calloc(cfg->max_flows, sizeof(*e->holes));
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)
@@ -66,7 +65,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	tables_cfg(cfg, &tc);
 	if (e->holes == NULL)
 		sc_err_set(err, -ENOMEM, "no memory for the list of %u flows with a hole",
-				e->max_holes);
+				cfg->max_flows);
 	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
 		sc_replay_destroy(e);
 		return NULL;
@@ -88,13 +87,6 @@ sc_replay_destroy(struct sc_replay *e)
 	sc_tables_fini(&e->t);
 	free(e->holes);
 	free(e);
-}
-
-static void
-set_now(struct sc_replay *e, uint64_t now_us)
-{
-	e->now_us = now_us;
-	e->now = (uint32_t)now_us;
 }
 
 /* ---- mirror ---- */
@@ -381,11 +373,7 @@ drain_slice(struct sc_replay *e)
 		if (f->state == SC_FLOW_FREE)
 			continue;
 		done++;
-		if (f->state == SC_FLOW_EMBRYONIC)
-			flow_refuse(e, e->drain_cursor, SC_R_NEVER_OPENED);
-		else if (f->state == SC_FLOW_JOINING)
-			flow_refuse(e, e->drain_cursor, SC_R_NO_BOUNDARY);
-		else
+		if (!flow_refuse_unopened(e, e->drain_cursor))
 			hole_cut(e, e->drain_cursor);
 	}
 	return done;
@@ -486,14 +474,9 @@ sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 		while (e->waiting[i] != SC_NONE)
 			flow_refuse(e, e->waiting[i], SC_R_STOPPED);
 	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
-		struct sc_flow *f = flow_at(e, fi);
-
-		if (f->state == SC_FLOW_LIVE && !flow_stop(e, fi))
+		if (flow_at(e, fi)->state == SC_FLOW_LIVE && !flow_stop(e, fi))
 			return false;
-		if (f->state == SC_FLOW_EMBRYONIC)
-			flow_refuse(e, fi, SC_R_NEVER_OPENED);
-		else if (f->state == SC_FLOW_JOINING)
-			flow_refuse(e, fi, SC_R_NO_BOUNDARY);
+		flow_refuse_unopened(e, fi);
 	}
 	return true;
 }

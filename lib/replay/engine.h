@@ -103,13 +103,20 @@ struct sc_replay {
 	uint64_t housekeep_us;
 	uint32_t drain_cursor;
 	uint32_t *holes; /* flows with an open hole */
-	uint32_t nb_holes, max_holes, hole_cursor;
+	uint32_t nb_holes, hole_cursor;
 	struct admission admit;
 	struct learned learned[SC_TARGETS_MAX];
 	struct dup_entry dup[DUP_ENTRIES];
 	struct rest_entry rest[REST_ENTRIES];
 	struct sc_hist hist_production, hist_target;
 };
+
+static inline void
+set_now(struct sc_replay *e, uint64_t now_us)
+{
+	e->now_us = now_us;
+	e->now = (uint32_t)now_us;
+}
 
 static inline struct sc_flow *
 flow_at(struct sc_replay *e, uint32_t i)
@@ -209,6 +216,13 @@ target_of(const struct sc_replay *e, const struct sc_session *s)
 	return &e->cfg.targets[s->target];
 }
 
+/* Sessions that what the flow holds is for: those that are alive, or all that there will be. */
+static inline uint16_t
+nb_receivers(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
+}
+
 /* The end of the client's stream has been captured, or is of our making. */
 #define FLOW_CLOSED (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)
 
@@ -222,6 +236,7 @@ flow_close(struct sc_replay *e, struct sc_flow *f, uint8_t flag)
 /* flow.c */
 uint32_t flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms);
 void flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason);
+bool flow_refuse_unopened(struct sc_replay *e, uint32_t fi);
 void flow_supersede(struct sc_replay *e, uint32_t fi);
 void flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t gap);
 void flow_over(struct sc_replay *e, uint32_t fi);

@@ -228,6 +228,18 @@ flow_refuse(struct sc_replay *e, uint32_t fi, enum sc_reason reason)
 	flow_remove(e, fi, reason, false);
 }
 
+/* Refuse a flow that nothing was opened for, by what it lacks. False: it is waiting, live or free. */
+bool
+flow_refuse_unopened(struct sc_replay *e, uint32_t fi)
+{
+	uint8_t state = flow_at(e, fi)->state;
+
+	if (state != SC_FLOW_EMBRYONIC && state != SC_FLOW_JOINING)
+		return false;
+	flow_refuse(e, fi, state == SC_FLOW_JOINING ? SC_R_NO_BOUNDARY : SC_R_NEVER_OPENED);
+	return true;
+}
+
 /* The last session of a flow has ended. */
 void
 flow_over(struct sc_replay *e, uint32_t fi)
@@ -288,20 +300,11 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 void
 flow_supersede(struct sc_replay *e, uint32_t fi)
 {
-	struct sc_flow *f = flow_at(e, fi);
-
-	if (f->state == SC_FLOW_EMBRYONIC || f->state == SC_FLOW_JOINING) {
-		sc_flow_unindex(&e->t, fi);
-		e->generation++;
-		f->flags |= SC_FLOW_DETACHED;
-		flow_refuse(e, fi,
-				f->state == SC_FLOW_JOINING ? SC_R_NO_BOUNDARY : SC_R_NEVER_OPENED);
-		return;
-	}
 	sc_flow_unindex(&e->t, fi);
 	e->generation++;
-	f->flags |= SC_FLOW_DETACHED;
-	hole_cut(e, fi);
+	flow_at(e, fi)->flags |= SC_FLOW_DETACHED;
+	if (!flow_refuse_unopened(e, fi))
+		hole_cut(e, fi);
 }
 
 /*

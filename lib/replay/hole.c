@@ -17,7 +17,7 @@ hole_watch(struct sc_replay *e, uint32_t fi)
 
 	f->hole_us = frame_clock(e);
 	f->hole_ack = f->cack;
-	if (f->is_watched || e->nb_holes >= e->max_holes)
+	if (f->is_watched)
 		return;
 	f->is_watched = true;
 	e->holes[e->nb_holes++] = fi;
@@ -70,7 +70,7 @@ skip_first(struct sc_replay *e, struct sc_flow *f)
 {
 	uint32_t hi = f->ooo_head;
 	struct sc_held *h = held_at(e, hi);
-	uint16_t alive = f->state == SC_FLOW_LIVE ? f->live : e->cfg.copies;
+	uint16_t alive = nb_receivers(e, f);
 
 	f->ooo_head = h->next;
 	f->nb_ooo--;

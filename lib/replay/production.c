@@ -62,13 +62,7 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 static void
 note_reset(struct sc_replay *e, uint32_t fi)
 {
-	struct sc_flow *f = flow_at(e, fi);
-
-	if (f->state == SC_FLOW_EMBRYONIC)
-		flow_refuse(e, fi, SC_R_NEVER_OPENED);
-	else if (f->state == SC_FLOW_JOINING)
-		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
-	else
+	if (!flow_refuse_unopened(e, fi))
 		hole_reset(e, fi);
 }
 
