@@ -473,11 +473,15 @@ sc_replay_stop(struct sc_replay *e, uint64_t now_us)
 	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
 		while (e->waiting[i] != SC_NONE)
 			flow_refuse(e, e->waiting[i], SC_R_STOPPED);
-	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
+	/* Goes on where there was no room: from the first flow each time would be a walk of its square. */
+	for (; e->stop_cursor < e->cfg.max_flows; e->stop_cursor++) {
+		uint32_t fi = e->stop_cursor;
+
 		if (flow_at(e, fi)->state == SC_FLOW_LIVE && !flow_stop(e, fi))
 			return false;
 		flow_refuse_unopened(e, fi);
 	}
+	e->stop_cursor = 0;
 	return true;
 }
 

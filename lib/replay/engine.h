@@ -101,7 +101,7 @@ struct sc_replay {
 	bool is_held;          /* nothing is opened yet */
 	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
 	uint64_t housekeep_us;
-	uint32_t drain_cursor;
+	uint32_t drain_cursor, stop_cursor;
 	uint32_t *holes; /* flows with an open hole */
 	uint32_t nb_holes, hole_cursor;
 	struct admission admit;
