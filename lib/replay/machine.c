@@ -194,7 +194,7 @@ lag_left(const struct sc_replay *e, const struct sc_session *s, int64_t *left)
 {
 	const struct sc_held *h;
 
-	if (e->cfg.is_file || e->cfg.max_lag_us == 0 || s->cur_nxt == SC_NONE
+	if (s->cur_nxt == SC_NONE || e->cfg.is_file || e->cfg.max_lag_us == 0
 			|| s->state == SC_CONN_SYN_SENT)
 		return false;
 	h = &e->t.held[s->cur_nxt];
@@ -208,12 +208,17 @@ lag_left(const struct sc_replay *e, const struct sc_session *s, int64_t *left)
 void
 timer_rearm(struct sc_replay *e, uint32_t si)
 {
-	struct sc_session *s = session_at(e, si);
+	const struct sc_session *s = session_at(e, si);
 	int64_t left = INT32_MAX, lag;
 
-	for (unsigned int i = 0; i < SC_ARRAY_SIZE(deadlines); i++)
-		if (has_flag(s, deadlines[i].flag))
-			left = SC_MIN(left, (int32_t)(deadline_at(s, deadlines[i].flag) - e->now));
+	if (has_flag(s, SC_SESS_RTO))
+		left = (int32_t)(s->rto_us - e->now);
+	if (has_flag(s, SC_SESS_ACK))
+		left = SC_MIN(left, (int32_t)(s->ack_us - e->now));
+	if (has_flag(s, SC_SESS_GATE))
+		left = SC_MIN(left, (int32_t)(s->gate_us - e->now));
+	if (has_flag(s, SC_SESS_PERSIST))
+		left = SC_MIN(left, (int32_t)(s->persist_us - e->now));
 	if (lag_left(e, s, &lag))
 		left = SC_MIN(left, lag);
 	if (left == INT32_MAX)

@@ -383,9 +383,30 @@ sc_session_flow(const struct sc_tables *t, uint32_t session)
 
 uint32_t sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy);
 void sc_session_give(struct sc_tables *t, uint32_t i);
+/* The first of [i, end) that is alive, or SC_NONE. */
+static inline uint32_t
+sc_session_alive(const struct sc_tables *t, uint32_t i, uint32_t end)
+{
+	for (; i < end; i++)
+		if (t->session[i].state != SC_CONN_FREE)
+			return i;
+	return SC_NONE;
+}
+
 /* The flow's sessions that are alive, one after the other; SC_NONE at the end. */
-uint32_t sc_session_first(const struct sc_tables *t, uint32_t flow);
-uint32_t sc_session_next(const struct sc_tables *t, uint32_t session);
+static inline uint32_t
+sc_session_first(const struct sc_tables *t, uint32_t flow)
+{
+	return sc_session_alive(t, flow * t->copies, (flow + 1) * t->copies);
+}
+
+static inline uint32_t
+sc_session_next(const struct sc_tables *t, uint32_t session)
+{
+	if (t->copies == 1)
+		return SC_NONE;
+	return sc_session_alive(t, session + 1, (session / t->copies + 1) * t->copies);
+}
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);

@@ -192,30 +192,6 @@ sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy)
 	return i;
 }
 
-/* The first that is alive of [i, end). */
-static uint32_t
-first_alive(const struct sc_tables *t, uint32_t i, uint32_t end)
-{
-	for (; i < end; i++)
-		if (t->session[i].state != SC_CONN_FREE)
-			return i;
-	return SC_NONE;
-}
-
-uint32_t
-sc_session_first(const struct sc_tables *t, uint32_t flow)
-{
-	uint32_t i = sc_session_of(t, flow, 0);
-
-	return first_alive(t, i, i + t->copies);
-}
-
-uint32_t
-sc_session_next(const struct sc_tables *t, uint32_t session)
-{
-	return first_alive(t, session + 1, sc_session_of(t, sc_session_flow(t, session) + 1, 0));
-}
-
 void
 sc_session_give(struct sc_tables *t, uint32_t i)
 {

@@ -11,14 +11,16 @@
 #include <sc_base.h>
 
 #define SC_TIMER_NONE UINT32_MAX
-#define SC_WHEEL_TICK_SHIFT 8 /* one tick is 256 us */
-#define SC_WHEEL_SLOTS 4096   /* horizon: 1.05 s; later deadlines lap */
+#define SC_WHEEL_TICK_SHIFT 8         /* one tick is 256 us */
+#define SC_WHEEL_SLOTS 4096           /* horizon: 1.05 s; later deadlines lap */
+#define SC_WHEEL_TICKS_MAX (1u << 30) /* 3.2 days: ticks compare modulo 2^32 */
 
 /* A node. They stand in a dense array of the caller's, apart from what they stand for. */
 struct sc_wheel_node {
-	uint32_t next;     /* index, SC_TIMER_NONE at the end, SC_WHEEL_IDLE out of the wheel */
-	uint32_t prev;     /* index; the first of a list has the list's number and bit 31 */
-	uint32_t due_tick; /* tick of the deadline, modulo 2^32 */
+	uint32_t next;      /* index, SC_TIMER_NONE at the end, SC_WHEEL_IDLE out of the wheel */
+	uint32_t prev;      /* index; the first of a list has the list's number and bit 31 */
+	uint32_t due_tick;  /* tick of the deadline, modulo 2^32 */
+	uint32_t slot_tick; /* tick at which the wheel comes to it: never after due_tick */
 };
 
 /* next of a node that is not in the wheel. */
@@ -42,12 +44,27 @@ sc_wheel_tick(uint64_t now_us)
 /* Nodes must stay where they are; sets every node idle. */
 void sc_wheel_init(struct sc_wheel *w, struct sc_wheel_node *nodes, uint32_t nb_nodes,
 		uint64_t now_us);
+/* Queue node i, which is idle or stands in a slot behind that of due_us. */
+void sc_wheel_move(struct sc_wheel *w, uint32_t i, uint64_t due_us);
 /*
- * Make node i fire at due_us or at most one tick after. Lazy: a node queued earlier stays where it
- * is and is queued again when it comes up; only an earlier deadline moves it. A deadline in the
- * past fires at the next run; one more than three days ahead fires after three days.
+ * Make node i fire at due_us or at most one tick after. Lazy: a node in an earlier slot stays where
+ * it is and is queued again when the wheel comes to it; so a deadline that every packet moves to and
+ * fro costs a comparison. A deadline in the past fires at the next run; one more than three days
+ * ahead fires after three days.
  */
-void sc_wheel_arm(struct sc_wheel *w, uint32_t i, uint64_t due_us);
+static inline void
+sc_wheel_arm(struct sc_wheel *w, uint32_t i, uint64_t due_us)
+{
+	struct sc_wheel_node *n = &w->nodes[i];
+	uint64_t due = (due_us + (1u << SC_WHEEL_TICK_SHIFT) - 1) >> SC_WHEEL_TICK_SHIFT;
+
+	if (n->next != SC_WHEEL_IDLE && (int32_t)((uint32_t)due - n->slot_tick) >= 0
+			&& due - w->tick <= SC_WHEEL_TICKS_MAX)
+		n->due_tick = (uint32_t)due;
+	else
+		sc_wheel_move(w, i, due_us);
+}
+
 void sc_wheel_cancel(struct sc_wheel *w, uint32_t i); /* idle nodes are fine */
 bool sc_wheel_is_armed(const struct sc_wheel *w, uint32_t i);
 /*

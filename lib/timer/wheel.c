@@ -14,7 +14,6 @@
 #define FIRST_OF 0x80000000u /* prev of the first node: FIRST_OF | list */
 #define SLOT_MASK (SC_WHEEL_SLOTS - 1u)
 #define TICK_US (1u << SC_WHEEL_TICK_SHIFT)
-#define TICKS_MAX (1u << 30) /* 3.2 days: ticks compare modulo 2^32 */
 
 static struct sc_wheel_node *
 node_at(const struct sc_wheel *w, uint32_t i)
@@ -55,6 +54,15 @@ list_of(const struct sc_wheel *w, uint32_t due_tick)
 	return (int32_t)(due_tick - (uint32_t)w->tick) <= 0 ? CURRENT : due_tick & SLOT_MASK;
 }
 
+static void
+link_due(struct sc_wheel *w, uint32_t i, uint32_t due_tick)
+{
+	struct sc_wheel_node *n = node_at(w, i);
+
+	n->due_tick = n->slot_tick = due_tick;
+	link_first(w, list_of(w, due_tick), i);
+}
+
 void
 sc_wheel_init(struct sc_wheel *w, struct sc_wheel_node *nodes, uint32_t nb_nodes, uint64_t now_us)
 {
@@ -76,26 +84,21 @@ due_tick_of(const struct sc_wheel *w, uint64_t due_us)
 {
 	uint64_t due = (due_us >> SC_WHEEL_TICK_SHIFT) + (due_us % TICK_US != 0);
 
-	return (uint32_t)SC_CLAMP(due, w->tick, w->tick + TICKS_MAX);
+	return (uint32_t)SC_CLAMP(due, w->tick, w->tick + SC_WHEEL_TICKS_MAX);
 }
 
 void
-sc_wheel_arm(struct sc_wheel *w, uint32_t i, uint64_t due_us)
+sc_wheel_move(struct sc_wheel *w, uint32_t i, uint64_t due_us)
 {
 	struct sc_wheel_node *n = node_at(w, i);
 	uint32_t due_tick = due_tick_of(w, due_us);
 
 	assert(i < w->nb_nodes);
-	if (n->next == SC_WHEEL_IDLE) {
+	if (n->next == SC_WHEEL_IDLE)
 		w->nb_queued++;
-	} else if ((int32_t)(due_tick - n->due_tick) >= 0) {
-		n->due_tick = due_tick;
-		return;
-	} else {
+	else
 		unlink_node(w, i);
-	}
-	n->due_tick = due_tick;
-	link_first(w, list_of(w, due_tick), i);
+	link_due(w, i, due_tick);
 }
 
 void
@@ -152,7 +155,7 @@ sc_wheel_expire(struct sc_wheel *w, uint64_t now_us, uint32_t *due, uint32_t max
 			return nb;
 		unlink_node(w, i);
 		if ((int32_t)(node_at(w, i)->due_tick - (uint32_t)now) > 0) {
-			link_first(w, node_at(w, i)->due_tick & SLOT_MASK, i);
+			link_due(w, i, node_at(w, i)->due_tick);
 			continue;
 		}
 		w->nb_queued--;
