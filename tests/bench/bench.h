@@ -191,10 +191,18 @@ uint16_t reflect(struct reflector *r, const struct rte_mbuf *m, struct rte_mbuf 
 
 /* ---- the loop ---- */
 
-struct spent {
-	uint64_t worker, intercept, feed, reflector; /* cycles */
-	uint64_t rounds, disturbed;
+/* Rounds or groups; the cycles are those of the ones that were not interrupted. */
+struct timed {
+	uint64_t cycles, nb, disturbed;
 };
+
+struct spent {
+	struct timed worker, intercept, feed, reflector;
+};
+
+void timed_add(struct timed *t, uint64_t cycles);
+/* What all took between two moments, if the interrupted ones took as long as the others. */
+double timed_cycles(const struct timed *before, const struct timed *after);
 
 struct loop {
 	struct bench_box *b;
@@ -212,6 +220,8 @@ void loop_begin(struct loop *l, const struct script *s, uint64_t first, uint64_t
 uint32_t loop_feed(void *loop);
 /* Feed it, poll until nothing moves any more. */
 void loop_run(struct loop *l);
+/* The same with another feed than the loop's own, which returns 0 when it has no more. */
+void loop_run_by(struct loop *l, uint32_t (*feed)(void *arg), void *arg);
 /* The same, for what counts: by its name callgrind knows where to begin and to end. */
 void loop_measured(struct loop *l);
 
@@ -240,6 +250,10 @@ bool scale_measure(struct bench_box *b, const struct traffic *t, uint32_t sessio
 /* Worker on one, intercept and reflector on the other: "delay":[...] */
 bool delay_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint32_t runs,
 		uint32_t rate);
+/* A number in a file of /proc, by the word it stands behind; 0: there is none. */
+uint64_t meminfo(const char *file, const char *word);
+/* So many frames, bare ACKs mostly; memory and cycles are looked at a hundred times: "soak":[...] */
+bool soak_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint64_t frames);
 /* A capture instead of generated traffic, against the peer that answers with its bytes. */
 bool recorded_measure(struct bench_box *b, const char *path, uint32_t runs);
 /* Keep the CPU for this thread while it is measured, if the system allows; false: it does not. */

@@ -7,14 +7,24 @@
 #define ANSWER_MAX 64 /* frames in answer to one */
 #define QUIET_ROUNDS 4
 
-static void
-count(struct spent *s, uint64_t *sum, uint64_t cycles)
+void
+timed_add(struct timed *t, uint64_t cycles)
 {
-	if (cycles > PAUSE_CYCLES) {
-		s->disturbed++;
-		return;
-	}
-	*sum += cycles;
+	t->nb++;
+	if (cycles > PAUSE_CYCLES)
+		t->disturbed++;
+	else
+		t->cycles += cycles;
+}
+
+double
+timed_cycles(const struct timed *before, const struct timed *after)
+{
+	uint64_t nb = after->nb - before->nb, good = nb - (after->disturbed - before->disturbed);
+
+	if (good == 0)
+		return 0;
+	return (double)(after->cycles - before->cycles) * (double)nb / (double)good;
 }
 
 uint32_t
@@ -27,7 +37,7 @@ loop_feed(void *loop)
 
 	if (rte_ring_enqueue_bulk(l->b->mirror[l->lane], (void **)m, n, NULL) != n)
 		rte_panic("the mirror's ring is full\n");
-	count(&l->spent, &l->spent.feed, rte_rdtsc() - start);
+	timed_add(&l->spent.feed, rte_rdtsc() - start);
 	return n;
 }
 
@@ -41,10 +51,8 @@ loop_worker(struct loop *l)
 		uint32_t work = sc_worker_poll(l->b->w[l->lane]);
 
 		cycles = rte_rdtsc() - start;
-		if (work > 0) {
-			count(&l->spent, &l->spent.worker, cycles);
-			l->spent.rounds++;
-		}
+		if (work > 0)
+			timed_add(&l->spent.worker, cycles);
 		done += work;
 		if (l->b->is_real_time)
 			continue;
@@ -75,7 +83,7 @@ reflect_group(struct loop *l)
 		rte_pktmbuf_free_bulk(in, n);
 		done += n;
 	}
-	count(&l->spent, &l->spent.reflector, rte_rdtsc() - start);
+	timed_add(&l->spent.reflector, rte_rdtsc() - start);
 	return done;
 }
 
@@ -91,7 +99,7 @@ intercept_group(struct loop *l)
 		uint64_t start = rte_rdtsc();
 
 		done += sc_ilcore_poll(l->b->il);
-		count(&l->spent, &l->spent.intercept, rte_rdtsc() - start);
+		timed_add(&l->spent.intercept, rte_rdtsc() - start);
 	}
 	return done;
 }
@@ -113,7 +121,7 @@ waiting_responses(const struct loop *l)
 }
 
 void
-loop_run(struct loop *l)
+loop_run_by(struct loop *l, uint32_t (*feed)(void *arg), void *arg)
 {
 	unsigned int quiet = 0;
 
@@ -121,12 +129,18 @@ loop_run(struct loop *l)
 		uint32_t done = 0;
 
 		if (rte_ring_count(l->b->mirror[l->lane]) == 0 && waiting_responses(l) <= GROUP)
-			done += loop_feed(l);
+			done += feed(arg);
 		done += loop_worker(l);
 		done += reflect_group(l);
 		done += intercept_group(l);
 		quiet = done > 0 ? 0 : quiet + 1;
 	}
+}
+
+void
+loop_run(struct loop *l)
+{
+	loop_run_by(l, loop_feed, l);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE]
- * [--small-pages]:
+ * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE |
+ * --soak FRAMES] [--small-pages] [--no-thp]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -58,14 +59,16 @@ static const struct traffic traffics[] = {
 struct options {
 	const struct traffic *t;
 	uint32_t sessions, runs;
-	uint64_t turns; /* of a run */
-	bool is_huge;
+	uint64_t turns;      /* of a run */
+	bool is_huge;        /* mbufs in hugepages of hugetlbfs */
+	bool is_thp;         /* may tables be in transparent ones */
 	const char *capture; /* recorded traffic instead */
 	uint32_t rate;       /* frames/s */
 	enum mode {
 		COST,
 		SCALE,
-		DELAY
+		DELAY,
+		SOAK
 	} mode;
 };
 
@@ -73,7 +76,7 @@ static struct bench_box box;
 
 /* ---- set-up ---- */
 
-static uint64_t
+uint64_t
 meminfo(const char *file, const char *word)
 {
 	unsigned long long value = 0;
@@ -103,6 +106,21 @@ lcores_arg(char *buf, size_t size)
 		first = i;
 	}
 	snprintf(buf, size, "--lcores=0@%u,1@%u", first, CPU_COUNT(&set) > 1 ? second : first);
+}
+
+/* Does the kernel give this process transparent hugepages where it asks for them? */
+static bool
+is_thp_used(void)
+{
+	char line[64] = "";
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	bool is_used;
+
+	is_used = f != NULL && fgets(line, sizeof(line), f) != NULL
+			&& strstr(line, "[never]") == NULL;
+	if (f != NULL)
+		fclose(f);
+	return is_used && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0;
 }
 
 /* is_huge: may huge pages be used (not under valgrind), and are they? */
@@ -255,14 +273,16 @@ parse(int argc, char **argv, struct options *o)
 			{"runs", required_argument, NULL, 'r'},
 			{"turns", required_argument, NULL, 't'},
 			{"small-pages", no_argument, NULL, 'p'},
+			{"no-thp", no_argument, NULL, 'T'},
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
+			{"soak", required_argument, NULL, 'K'},
 			{"capture", required_argument, NULL, 'C'},
 			{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*o = (struct options){&traffics[0], 10000, 5, 0, true, NULL, 1, COST};
+	*o = (struct options){&traffics[0], 10000, 5, 0, true, true, NULL, 1, COST};
 	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
 
@@ -276,10 +296,14 @@ parse(int argc, char **argv, struct options *o)
 			o->turns = n;
 		else if (c == 'p')
 			o->is_huge = false;
+		else if (c == 'T')
+			o->is_thp = false;
 		else if (c == 'C')
 			o->capture = optarg;
 		else if (c == 'S')
 			o->mode = SCALE;
+		else if (c == 'K')
+			o->mode = SOAK, o->turns = n;
 		else if (c == 'D')
 			o->mode = DELAY, o->rate = (uint32_t)n;
 		else
@@ -298,6 +322,8 @@ main(int argc, char **argv)
 
 	if (!parse(argc, argv, &o))
 		return 2;
+	if (!o.is_thp && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
+		fprintf(stderr, "bench: this kernel cannot keep transparent hugepages away\n");
 	if (!start_eal(&o.is_huge)) {
 		fprintf(stderr, "bench: DPDK does not start\n");
 		return 3;
@@ -305,15 +331,18 @@ main(int argc, char **argv)
 	printf("{\"workload\":\"%s\",\"sessions\":%u,\n", o.t->name, o.sessions);
 	printf("\"tsc_hz\":%llu,\"dpdk\":\"%s\",\"compiler\":\"%s\",\"libc\":\"%s\",\"build\":\"%"
 	       "s\","
-	       "\"hugepages\":%s,\n",
+	       "\"hugepages\":%s,\"thp\":%s,\n",
 			(unsigned long long)rte_get_tsc_hz(), rte_version(), __VERSION__,
-			gnu_get_libc_version(), BENCH_BUILD, o.is_huge ? "true" : "false");
+			gnu_get_libc_version(), BENCH_BUILD, o.is_huge ? "true" : "false",
+			is_thp_used() ? "true" : "false");
 	if (o.capture != NULL)
 		ok = recorded_measure(&box, o.capture, o.runs);
 	else if (o.mode == SCALE)
 		ok = scale_measure(&box, o.t, o.sessions, o.runs, o.turns);
 	else if (o.mode == DELAY)
 		ok = delay_measure(&box, o.t, o.sessions, o.runs, o.rate);
+	else if (o.mode == SOAK)
+		ok = soak_measure(&box, o.t, o.sessions, o.turns);
 	else
 		ok = measure(&o);
 	printf("\"balanced\":%s}\n", ok ? "true" : "false");

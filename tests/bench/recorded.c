@@ -121,7 +121,7 @@ feed(void *recorded)
 		r->at %= r->nb_frames;
 	}
 	r->l->feed.frames += n;
-	r->l->spent.feed += rte_rdtsc() - start;
+	timed_add(&r->l->spent.feed, rte_rdtsc() - start);
 	return n;
 }
 
@@ -133,7 +133,7 @@ target(struct recorded *r)
 
 	while ((n = sc_peer_poll(r->l->b->peer, r->l->b->clock.base_us)) > 0 && done < 4 * GROUP)
 		done += n;
-	r->l->spent.reflector += rte_rdtsc() - start;
+	timed_add(&r->l->spent.reflector, rte_rdtsc() - start);
 	return done;
 }
 
@@ -144,12 +144,11 @@ intercept(struct recorded *r)
 	uint32_t done = 0, n = 1;
 
 	while (n > 0 && rte_ring_free_count(records) >= 64) {
-		uint64_t start = rte_rdtsc(), cycles;
+		uint64_t start = rte_rdtsc();
 
 		n = sc_ilcore_poll(r->l->b->il);
-		cycles = rte_rdtsc() - start;
-		if (n > 0 && cycles <= PAUSE_CYCLES)
-			r->l->spent.intercept += cycles;
+		if (n > 0)
+			timed_add(&r->l->spent.intercept, rte_rdtsc() - start);
 		done += n;
 	}
 	return done;

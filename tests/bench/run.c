@@ -23,15 +23,17 @@ run_look(struct run *r, const struct loop *l)
 void
 run_print(const struct run *a, const struct run *b, double floor)
 {
-	printf("{\"worker\":%llu,\"intercept\":%llu,\"feed\":%llu,\"reflector\":%llu,"
+	const struct spent *from = &a->spent, *to = &b->spent;
+
+	printf("{\"worker\":%.0f,\"intercept\":%.0f,\"feed\":%.0f,\"reflector\":%.0f,"
 	       "\"rounds\":%llu,\"disturbed\":%llu,\"mirror\":%llu,\"sent\":%llu,"
 	       "\"responses\":%llu,\"turns\":%llu,\"flows\":%llu,\"bytes\":%llu,\"floor\":%.2f",
-			(unsigned long long)(b->spent.worker - a->spent.worker),
-			(unsigned long long)(b->spent.intercept - a->spent.intercept),
-			(unsigned long long)(b->spent.feed - a->spent.feed),
-			(unsigned long long)(b->spent.reflector - a->spent.reflector),
-			(unsigned long long)(b->spent.rounds - a->spent.rounds),
-			(unsigned long long)(b->spent.disturbed - a->spent.disturbed),
+			timed_cycles(&from->worker, &to->worker),
+			timed_cycles(&from->intercept, &to->intercept),
+			timed_cycles(&from->feed, &to->feed),
+			timed_cycles(&from->reflector, &to->reflector),
+			(unsigned long long)(to->worker.nb - from->worker.nb),
+			(unsigned long long)(to->worker.disturbed - from->worker.disturbed),
 			(unsigned long long)(b->mirror - a->mirror),
 			(unsigned long long)(b->sent - a->sent),
 			(unsigned long long)(b->responses - a->responses),

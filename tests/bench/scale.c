@@ -53,22 +53,22 @@ run(struct loop *lane, bool first, bool second)
 
 /* Worker cycles a turn. */
 static double
-cost(const struct loop *l, uint64_t before, uint64_t turns)
+cost(const struct loop *l, const struct timed *before, uint64_t turns)
 {
-	return (double)(l->spent.worker - before) / (double)turns;
+	return timed_cycles(before, &l->spent.worker) / (double)turns;
 }
 
 static void
 measure_once(struct loop *lane, const struct script *s, uint64_t *at, uint64_t turns)
 {
 	double alone[2], both[2];
-	uint64_t before[2];
+	struct timed before[2];
 
 	for (unsigned int i = 0; i < 2; i++) {
 		before[i] = lane[i].spent.worker;
 		loop_begin(&lane[i], s, *at, *at + turns);
 		run(lane, i == 0, i == 1);
-		alone[i] = cost(&lane[i], before[i], turns);
+		alone[i] = cost(&lane[i], &before[i], turns);
 	}
 	*at += turns;
 	for (unsigned int i = 0; i < 2; i++) {
@@ -77,7 +77,7 @@ measure_once(struct loop *lane, const struct script *s, uint64_t *at, uint64_t t
 	}
 	run(lane, true, true);
 	for (unsigned int i = 0; i < 2; i++)
-		both[i] = cost(&lane[i], before[i], turns);
+		both[i] = cost(&lane[i], &before[i], turns);
 	*at += turns;
 	printf("{\"alone\":[%.1f,%.1f],\"together\":[%.1f,%.1f]}", alone[0], alone[1], both[0],
 			both[1]);

@@ -9,6 +9,11 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'scripts', 'lib'))
+sys.dont_write_bytecode = True
+
+import bench_long  # noqa: E402
+
 BUILD = os.environ['BENCH_BUILD_DIR']
 FIGURES = ('mirror_packet', 'response', 'request_path', 'flow')
 STAGES = ('rx', 'parse', 'steer', 'lookup', 'engine', 'gate', 'tx', 'timers', 'intercept')
@@ -75,6 +80,19 @@ class Bench(unittest.TestCase):
     def test_no_program(self):
         out = bench('--workload', 'short', '--build', self.tmp.name)
         self.assertEqual(out.returncode, 3, out.stdout)
+
+    def test_soak(self):
+        out = bench('--soak', '300000')
+        self.assertEqual(out.returncode, 0, out.stdout)
+        self.assertIn('soak: ', out.stdout)
+
+    def test_a_soak_can_fail(self):
+        good = [dict({g: 7 for g in bench_long.GAUGES}, frames=100, worker=1000, intercept=10,
+                     rss_kib=5000) for _ in range(100)]
+        self.assertEqual(bench_long.not_flat(good), [])
+        for change in ({'feed_free': 6}, {'rss_kib': 9000}, {'worker': 1200}, {'held_bytes': 8}):
+            bad = good[:90] + [dict(s, **change) for s in good[90:]]
+            self.assertEqual(len(bench_long.not_flat(bad)), 1, change)
 
 
 if __name__ == '__main__':
