@@ -1,75 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* index: 8-way signature buckets with counted overflow. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include <sc_session.h>
 
-#define SIG_MASK 0x7fffffffu
+#include "index_find.h"
 
 static_assert(sizeof(struct sc_index_bucket) == 64, "a bucket is one cache line");
 /* Entries beyond a bucket but from it or before it lie in the REACH - 1 buckets that follow. */
 static_assert((SC_INDEX_REACH - 1) * SC_INDEX_WAYS < 1 << SC_INDEX_WAYS,
 		"the overflow count of a bucket cannot wrap");
 
-/* Four ways at a time, in the compiler's own vectors: a third of the cycles of a loop. */
-typedef uint32_t lanes __attribute__((vector_size(16), may_alias));
-
-/* All of the hash but one bit; 0 means empty. */
-static uint32_t
-signature(uint32_t hash)
-{
-	uint32_t sig = hash & SIG_MASK;
-
-	return sig == 0 ? 1 : sig;
-}
-
-/* Lanes are all ones or all zeroes: one bit a way. */
-static uint32_t
-mask_of(lanes low, lanes high)
-{
-	const lanes low_bits = {1, 2, 4, 8}, high_bits = {16, 32, 64, 128};
-	lanes bits = (low & low_bits) | (high & high_bits);
-
-	return bits[0] | bits[1] | bits[2] | bits[3];
-}
-
-/* The ways whose signature is `sig`. */
-static uint32_t
-match_mask(const struct sc_index_bucket *b, uint32_t sig)
-{
-	const lanes *ways = (const lanes *)(const void *)b->sig;
-
-	return mask_of((lanes)((ways[0] & SIG_MASK) == sig), (lanes)((ways[1] & SIG_MASK) == sig));
-}
-
-/* How many entries lie beyond this bucket whose search comes through it. */
-static uint32_t
-passed_get(const struct sc_index_bucket *b)
-{
-	const lanes *ways = (const lanes *)(const void *)b->sig;
-
-	return mask_of((lanes)(ways[0] > SIG_MASK), (lanes)(ways[1] > SIG_MASK));
-}
-
 static void
 passed_set(struct sc_index_bucket *b, uint32_t passed)
 {
 	for (unsigned int i = 0; i < SC_INDEX_WAYS; i++)
 		b->sig[i] = (b->sig[i] & SIG_MASK) | (passed >> i & 1) << 31;
-}
-
-static uint32_t
-next_bucket(const struct sc_index *ix, uint32_t b)
-{
-	return b + 1 == ix->nb_buckets ? 0 : b + 1;
-}
-
-static uint32_t
-reach(const struct sc_index *ix)
-{
-	return ix->nb_buckets < SC_INDEX_REACH ? ix->nb_buckets : SC_INDEX_REACH;
 }
 
 /* Add `delta` to the overflow counts of the n buckets from `home` on. */
@@ -176,65 +123,20 @@ sc_index_remove(struct sc_index *ix, uint32_t hash, uint32_t value)
 	return -ENOENT;
 }
 
-struct query {
-	uint32_t home;
-	uint32_t sig;
-	uint32_t mask; /* candidates in the home bucket */
-	const void *key;
-};
-
-static uint32_t
-search(const struct sc_index *ix, const struct query *q, sc_index_eq_fn eq, const void *arg)
-{
-	uint32_t b = q->home, mask = q->mask;
-
-	for (uint32_t n = reach(ix);;) {
-		const struct sc_index_bucket *bucket = &ix->buckets[b];
-
-		for (; mask != 0; mask &= mask - 1) {
-			uint32_t value = bucket->value[__builtin_ctz(mask)];
-
-			if (eq(arg, value, q->key))
-				return value;
-		}
-		if (passed_get(bucket) == 0 || --n == 0)
-			return SC_INDEX_NONE;
-		b = next_bucket(ix, b);
-		mask = match_mask(&ix->buckets[b], q->sig);
-	}
-}
-
 uint32_t
 sc_index_find(const struct sc_index *ix, uint32_t hash, const void *key, sc_index_eq_fn eq,
 		const void *arg)
 {
-	struct query q = {.home = sc_index_home(ix, hash), .sig = signature(hash), .key = key};
+	struct index_query q = {
+			.home = sc_index_home(ix, hash), .sig = signature(hash), .key = key};
 
 	q.mask = match_mask(&ix->buckets[q.home], q.sig);
-	return search(ix, &q, eq, arg);
+	return index_search(ix, &q, eq, arg);
 }
 
 void
 sc_index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk, sc_index_eq_fn eq,
 		sc_index_prefetch_fn prefetch, const void *arg)
 {
-	struct query q[SC_INDEX_BULK_MAX];
-	unsigned int i;
-
-	assert(bulk->nb <= SC_INDEX_BULK_MAX);
-	for (i = 0; i < bulk->nb; i++) {
-		q[i].home = sc_index_home(ix, bulk->hashes[i]);
-		q[i].sig = signature(bulk->hashes[i]);
-		q[i].key = bulk->keys[i];
-		rte_prefetch0(&ix->buckets[q[i].home]);
-	}
-	for (i = 0; i < bulk->nb; i++) {
-		const struct sc_index_bucket *bucket = &ix->buckets[q[i].home];
-
-		q[i].mask = match_mask(bucket, q[i].sig);
-		if (q[i].mask != 0 && prefetch != NULL)
-			prefetch(arg, bucket->value[__builtin_ctz(q[i].mask)]);
-	}
-	for (i = 0; i < bulk->nb; i++)
-		bulk->values[i] = search(ix, &q[i], eq, arg);
+	index_find_bulk(ix, bulk, eq, prefetch, arg);
 }

@@ -5,7 +5,7 @@
 
 #include <rte_prefetch.h>
 
-#include <sc_session.h>
+#include "index_find.h"
 
 #define KEY_SIZE 20
 
@@ -63,7 +63,7 @@ sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *k, uint32
 		hash[i] = sc_flow_hash(&k[i]);
 		key[i] = &k[i];
 	}
-	sc_index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
+	index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
 }
 
 int
@@ -155,10 +155,12 @@ tuple_of(const struct sc_tables *t, uint32_t session, struct sc_tuple_key *k)
 static bool
 tuple_eq(const void *arg, uint32_t value, const void *key)
 {
-	struct sc_tuple_key k;
+	const struct sc_tables *t = arg;
+	const struct sc_session *s = &t->session[value];
+	const struct sc_tuple_key *k = key;
 
-	tuple_of(arg, value, &k);
-	return memcmp(&k, key, KEY_SIZE) == 0;
+	return s->port == k->port && s->target == k->target
+			&& sc_addr_eq(&t->flow[sc_session_flow(t, value)].client, &k->addr);
 }
 
 uint32_t
@@ -188,7 +190,7 @@ sc_session_find_bulk(
 		hash[i] = hash_bytes(&k[i], KEY_SIZE);
 		key[i] = &k[i];
 	}
-	sc_index_find_bulk(&t->by_tuple, &bulk, tuple_eq, tuple_prefetch, t);
+	index_find_bulk(&t->by_tuple, &bulk, tuple_eq, tuple_prefetch, t);
 }
 
 int
