@@ -121,7 +121,10 @@ app_replay_cfg(const struct app *a, struct sc_replay_cfg *rc)
 	}
 }
 
-/* Held frames must never starve the descriptors: both are in the receive pool. */
+/*
+ * Held frames must never starve the descriptors: both are in the receive pool. So are mirror frames
+ * that are sent on.
+ */
 void
 app_size_pools(struct app *a)
 {
@@ -130,18 +133,19 @@ app_size_pools(struct app *a)
 	uint32_t nb_rx = a->cfg.intercept_mode == SC_INTERCEPT_INLINE ? w : a->cfg.intercepts;
 	uint32_t queues = w * SC_MAX(a->cfg.nb_mirror, 1u) + nb_rx + 1;
 
+	uint32_t tx = queues * DESCRIPTORS + w * (SC_TX_BACKLOG + SC_REPLAY_TX_MAX + 128);
+
 	app_replay_cfg(a, &rc);
+	if (a->cfg.peer == SC_PEER_CAPTURE) {
+		tx += (w + 1) * RING_PORT_SLOTS;
+		a->peer_pool_size = 4 * RING_PORT_SLOTS + lcores * CACHE * 2;
+	}
+	a->tx_pool_size = tx + lcores * CACHE * 2;
 	a->rx_pool_size = queues * DESCRIPTORS + w * sc_replay_max_refs(&rc) + lcores * CACHE * 2
-			+ APP_NEIGH_RING + w * SC_FRAGMENTS_MAX
+			+ APP_NEIGH_RING + w * SC_FRAGMENTS_MAX + tx
 			+ (w > 1 ? w * w * SC_HANDOVER_RING + w * SC_HANDOVER_RING_SOFT : 0);
 	if (a->cfg.nb_captures > 0)
 		a->rx_pool_size += w * RING_PORT_SLOTS + SC_FRAGMENTS_MAX;
-	a->tx_pool_size = queues * DESCRIPTORS + w * (SC_TX_BACKLOG + SC_REPLAY_TX_MAX + 128)
-			+ lcores * CACHE * 2;
-	if (a->cfg.peer == SC_PEER_CAPTURE) {
-		a->tx_pool_size += (w + 1) * RING_PORT_SLOTS;
-		a->peer_pool_size = 4 * RING_PORT_SLOTS + lcores * CACHE * 2;
-	}
 }
 
 /* Kibibytes of a line of /proc/meminfo. */

@@ -87,7 +87,8 @@ count_accepted(struct sc_replay *e, struct sc_flow *f, uint32_t n)
 	C(e, BYTES_ACCEPTED) += n;
 	C(e, BYTES_ACCEPTED_COPIES) += (uint64_t)n * e->cfg.copies;
 	C(e, BYTES_WAITING_NOW) += (uint64_t)n * alive;
-	M(e, BYTES_ABANDONED, f->outcome) += (uint64_t)n * (e->cfg.copies - alive);
+	if (alive != e->cfg.copies)
+		M(e, BYTES_ABANDONED, f->outcome) += (uint64_t)n * (e->cfg.copies - alive);
 	C(e, HELD_BYTES_NOW) += n;
 }
 
@@ -248,6 +249,28 @@ end_at_fin(struct sc_replay *e, const struct sc_flow *f, uint32_t at, uint32_t e
 	return end;
 }
 
+/*
+ * Hold the n bytes from payload offset `off` on. SC_NONE: no memory. *took: the frame is held, too.
+ */
+static uint32_t
+hold_piece(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t off, uint32_t n,
+		bool *took)
+{
+	uint32_t seq = s->seq + (s->flags & SC_TCP_SYN ? 1 : 0);
+	struct sc_flow *f = flow_at(e, fi);
+	bool took_now;
+	uint32_t hi = sc_held_take(
+			&e->t, s, off, n, *took ? UINT32_MAX : e->cfg.copy_below, &took_now);
+
+	if (hi == SC_NONE)
+		return SC_NONE;
+	*took |= took_now;
+	held_at(e, hi)->seq = seq + off;
+	annotate(e, f, s, held_at(e, hi));
+	count_accepted(e, f, n);
+	return hi;
+}
+
 /* The bytes from payload offset `off` on: pieces that stand beyond a hole already are duplicates. */
 static bool
 accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq, uint32_t off)
@@ -255,7 +278,7 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t at = seq + off, end = end_at_fin(e, f, at, seq + s->payload_len);
 	uint32_t *link = &f->ooo_head;
-	bool took = false, took_now;
+	bool took = false;
 
 	while (sc_seq_lt(at, end)) {
 		uint32_t piece_end = end, hi;
@@ -280,16 +303,11 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 			M(e, BYTES_REFUSED, SC_R_HELD_FULL) += end - at;
 			return took;
 		}
-		hi = sc_held_take(&e->t, s, at - seq, piece_end - at,
-				took ? UINT32_MAX : e->cfg.copy_below, &took_now);
+		hi = hold_piece(e, fi, s, at - seq, piece_end - at, &took);
 		if (hi == SC_NONE) {
 			out_of_memory(e, fi, end - at);
 			return took;
 		}
-		took |= took_now;
-		held_at(e, hi)->seq = at;
-		annotate(e, f, s, held_at(e, hi));
-		count_accepted(e, f, piece_end - at);
 		if (at != f->nxt) {
 			insert_ooo(e, fi, link, hi);
 			at = piece_end;
@@ -320,6 +338,41 @@ before_join(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s
 	return n;
 }
 
+/* May the frame, whose payload was copied, be sent itself? Nobody else has it, and headers fit. */
+static bool
+is_reusable(const struct rte_mbuf *m, const struct sc_seg *s)
+{
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1
+			&& m->data_off + s->payload_off >= SC_TX_HDR_MAX;
+}
+
+/* What nearly all data is: the next bytes, all of them new, and nothing is known beyond them. */
+static bool
+is_next(const struct sc_flow *f, const struct sc_seg *s, uint32_t seq)
+{
+	return seq == f->nxt && f->ooo_head == SC_NONE && !(f->flags & FLOW_CLOSED)
+			&& s->payload_len > PADDING_MAX;
+}
+
+static bool
+take_next(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
+{
+	bool took = false;
+	uint32_t hi = hold_piece(e, fi, s, 0, s->payload_len, &took);
+
+	if (hi == SC_NONE) {
+		out_of_memory(e, fi, s->payload_len);
+		return false;
+	}
+	if (!took && is_reusable(s->mbuf, s)) {
+		e->spare = s->mbuf;
+		e->spare_held = hi;
+		e->spare_off = s->payload_off;
+	}
+	accept_in_order(e, fi, hi);
+	return took;
+}
+
 static bool
 take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
@@ -331,6 +384,8 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 
 	if (is_mirror)
 		C(e, FRAMES_DUPLICATE)++;
+	if (is_next(f, s, seq))
+		return take_next(e, fi, s);
 	if (is_probe(f, s)) {
 		M(e, BYTES_DUPLICATE, SC_R_DUP_PROBE) += s->payload_len;
 		return false;

@@ -102,7 +102,7 @@ known_frame(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms)
 	bool took = false;
 
 	C(e, FRAMES_CLIENT)++;
-	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	flow_touch(e, fi);
 	if (s->flags & SC_TCP_SYN) { /* sent again */
 		C(e, BYTES_SEEN) += s->payload_len;
 		M(e, BYTES_DUPLICATE, SC_R_DUP_RETRANSMIT) += s->payload_len;
@@ -131,6 +131,8 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 	struct rte_mbuf *m = ms->seg.mbuf;
 	bool took = false;
 
+	e->spare = NULL;
+	e->spare_held = SC_NONE;
 	if (value != SC_NONE && (value & SC_TOMB_BIT)) {
 		struct sc_tomb *b = &e->t.tomb[value & ~SC_TOMB_BIT];
 
@@ -151,6 +153,8 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 		took = unknown_frame(e, ms);
 	else
 		took = known_frame(e, value, ms);
-	if (!took)
+	/* Sent: spare_held is still that of the frame, and the frame is not there any more. */
+	if (!took && !(e->spare_held != SC_NONE && e->spare == NULL))
 		rte_pktmbuf_free(m);
+	e->spare = NULL;
 }

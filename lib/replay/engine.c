@@ -55,8 +55,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	}
 	e->cfg = *cfg;
 	e->st = cfg->stats;
-	e->now_us = cfg->now_us;
-	e->now = (uint32_t)cfg->now_us;
+	set_now(e, cfg->now_us);
 	e->holes = calloc(cfg->max_flows, sizeof(*e->holes));
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
@@ -267,7 +266,7 @@ records_of_sessions(struct sc_replay *e, const struct sc_record *rec, uint32_t n
 		}
 		C(e, REC_MATCHED)++;
 		C(e, ANSWER_BYTES) += rec[i].len;
-		sc_sweep_touch(&e->t.sweep, sc_session_flow(&e->t, si[i]), e->now_us);
+		flow_touch(e, sc_session_flow(&e->t, si[i]));
 		machine_record(e, si[i], &rec[i]);
 	}
 }

@@ -82,11 +82,18 @@ struct sc_replay {
 	struct sc_stats *st;
 	uint64_t now_us;
 	uint32_t now;              /* its low 32 bits */
+	uint32_t now_s;            /* in seconds */
 	uint64_t cap_us;           /* of the newest mirror frame */
 	uint32_t generation;       /* rises when the flow index changes */
 	uint32_t tuple_generation; /* rises when replay tuples do */
 	uint32_t nb_tx;
 	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
+	/*
+	 * The mirror frame being handled, if its whole payload has just been copied into the held segment
+	 * spare_held: the first session that sends it may do so in this very frame.
+	 */
+	struct rte_mbuf *spare;
+	uint32_t spare_held, spare_off;           /* where its payload begins */
 	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
 	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
@@ -116,6 +123,14 @@ set_now(struct sc_replay *e, uint64_t now_us)
 {
 	e->now_us = now_us;
 	e->now = (uint32_t)now_us;
+	e->now_s = (uint32_t)(now_us / SC_US_PER_S);
+}
+
+/* A frame of this flow has come: its life time begins anew. */
+static inline void
+flow_touch(struct sc_replay *e, uint32_t fi)
+{
+	sc_sweep_touch(&e->t.sweep, fi, e->now_s);
 }
 
 static inline struct sc_flow *
@@ -223,6 +238,16 @@ nb_receivers(const struct sc_replay *e, const struct sc_flow *f)
 	return f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
 }
 
+/* What the client's own distance adds to an answer, and to our ACKs. */
+static inline uint32_t
+latency_us(const struct sc_replay *e, const struct sc_session *s)
+{
+	if (e->cfg.latency == SC_REPLAY_LATENCY_NONE)
+		return 0;
+	return e->cfg.latency == SC_REPLAY_LATENCY_FIXED ? e->cfg.latency_us
+							 : flow_of(e, s)->rtt_us;
+}
+
 /* The end of the client's stream has been captured, or is of our making. */
 #define FLOW_CLOSED (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)
 
@@ -302,7 +327,6 @@ bool gate_torn(struct sc_replay *e, struct sc_session *s);
 bool gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h);
 void gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len);
 void gate_turn_over(struct sc_replay *e, struct sc_session *s);
-uint32_t latency_us(const struct sc_replay *e, const struct sc_session *s);
 
 /* send.c */
 void session_send(struct sc_replay *e, uint32_t si);

@@ -160,7 +160,7 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 	}
 	e->generation++;
 	C(e, FLOWS_EMBRYONIC_NOW)++;
-	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	flow_touch(e, fi);
 	return fi;
 }
 

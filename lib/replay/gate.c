@@ -103,49 +103,35 @@ scaled(const struct sc_replay *e, uint32_t us)
 	return e->cfg.speed == 0 ? 0 : (uint32_t)((double)us / e->cfg.speed);
 }
 
-uint32_t
-latency_us(const struct sc_replay *e, const struct sc_session *s)
+/* d of what waits: answer bytes beyond what the client had seen when it sent h. */
+static int32_t
+surplus(const struct sc_replay *e, const struct sc_session *s, const struct sc_held *h)
 {
-	switch (e->cfg.latency) {
-	case SC_REPLAY_LATENCY_ORIGINAL:
-		return flow_of(e, s)->rtt_us;
-	case SC_REPLAY_LATENCY_FIXED:
-		return e->cfg.latency_us;
-	default:
-		return 0;
-	}
+	return (int32_t)(answer_bytes(s) - (h->ack - flow_of(e, s)->prod_base) - s->delta);
+}
+
+static void
+count_release(struct sc_replay *e, enum gate_case why)
+{
+	static const uint16_t counters[] = {
+			[GATE_EXACT] = SC_C_GATE_EXACT,
+			[GATE_LONGER] = SC_C_GATE_LONGER,
+			[GATE_SHORTER] = SC_C_GATE_SHORTER,
+			[GATE_DUPLEX] = SC_C_GATE_DUPLEX,
+			[GATE_TIMEOUT] = SC_C_GATE_TIMEOUT,
+			[GATE_TIME] = SC_C_GATE_TIME,
+	};
+
+	if (why != GATE_NONE)
+		e->st->c[counters[why]]++;
 }
 
 static bool
 release(struct sc_replay *e, struct sc_session *s, const struct sc_held *h, enum gate_case why)
 {
-	const struct sc_flow *f = flow_of(e, s);
-	int32_t d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
-
-	switch (why) {
-	case GATE_EXACT:
-		C(e, GATE_EXACT)++;
-		break;
-	case GATE_LONGER:
-		C(e, GATE_LONGER)++;
-		break;
-	case GATE_SHORTER:
-		C(e, GATE_SHORTER)++;
-		break;
-	case GATE_DUPLEX:
-		C(e, GATE_DUPLEX)++;
-		break;
-	case GATE_TIMEOUT:
-		C(e, GATE_TIMEOUT)++;
-		break;
-	case GATE_TIME:
-		C(e, GATE_TIME)++;
-		break;
-	default:
-		break;
-	}
+	count_release(e, why);
 	if (why == GATE_LONGER || why == GATE_SHORTER || why == GATE_TIMEOUT)
-		s->delta += (uint32_t)d;
+		s->delta += (uint32_t)surplus(e, s, h);
 	gate_turn_over(e, s);
 	s->base = h->ack;
 	s->turn_rx = answer_bytes(s);
@@ -251,15 +237,9 @@ pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 void
 gate_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_held *h)
 {
-	const struct sc_flow *f = flow_of(e, s);
-	int32_t d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
+	int32_t d = surplus(e, s, h);
 
-	if (d == 0)
-		C(e, GATE_EXACT)++;
-	else if (d > 0)
-		C(e, GATE_LONGER)++;
-	else
-		C(e, GATE_SHORTER)++;
+	count_release(e, d == 0 ? GATE_EXACT : d > 0 ? GATE_LONGER : GATE_SHORTER);
 }
 
 /*
@@ -284,7 +264,6 @@ bool
 gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 {
 	struct sc_session *s = session_at(e, si);
-	const struct sc_flow *f = flow_of(e, s);
 	int32_t d;
 
 	if (sc_seq_leq(h->ack, s->base))
@@ -293,7 +272,7 @@ gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 		return release(e, s, h, GATE_NONE);
 	if (e->cfg.gate == SC_REPLAY_GATE_TIME)
 		return pass_by_time(e, s, h);
-	d = (int32_t)(answer_bytes(s) - (h->ack - f->prod_base) - s->delta);
+	d = surplus(e, s, h);
 	if (d >= 0 && (h->flags & SC_HELD_DUPLEX))
 		return release(e, s, h, GATE_DUPLEX);
 	if (d == 0)
@@ -305,8 +284,7 @@ gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 	if (d > 0)
 		return pass_longer(e, s, h);
 	/* In the turn, or in all: with pipelined requests a fast target answers ahead of production. */
-	if (answer_bytes(s) != s->turn_rx
-			|| (int32_t)(answer_bytes(s) - (h->ack - f->prod_base)) >= 0)
+	if (answer_bytes(s) != s->turn_rx || (int32_t)((uint32_t)d + s->delta) >= 0)
 		return pass_shorter(e, s, h);
 	return pass_silent(e, s, h);
 }

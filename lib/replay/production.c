@@ -72,7 +72,7 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	struct sc_flow *f = flow_at(e, fi);
 
 	C(e, FRAMES_PRODUCTION)++;
-	sc_sweep_touch(&e->t.sweep, fi, e->now_us);
+	flow_touch(e, fi);
 	if (s->flags & SC_TCP_SYN) {
 		note_synack(e, fi, s);
 		return;

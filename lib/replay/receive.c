@@ -309,9 +309,12 @@ on_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		closing(e, si);
 	if (s->state == SC_CONN_FREE)
 		return;
-	session_send(e, si);
-	if (s->state == SC_CONN_FREE || s->state == SC_CONN_SYN_SENT || s->state == SC_CONN_BETWEEN)
-		return;
+	if (s->cur_nxt != SC_NONE) {
+		session_send(e, si);
+		if (s->state == SC_CONN_FREE || s->state == SC_CONN_SYN_SENT
+				|| s->state == SC_CONN_BETWEEN)
+			return;
+	}
 	if (s->acked != s->rcv_nxt)
 		owe_ack(e, si, at_once);
 	timer_rearm(e, si);

@@ -102,7 +102,9 @@ grow(struct sc_session *s, uint32_t acked)
 void
 cwnd_restart(const struct sc_replay *e, struct sc_session *s)
 {
-	if (s->una == s->max && e->now - s->acked_us > rto_us(s))
+	uint32_t idle = e->now - s->acked_us;
+
+	if (s->una == s->max && idle > RTO_MIN_US && idle > rto_us(s))
 		s->cwnd = SC_MIN(s->cwnd, IW_SEGMENTS * (uint32_t)s->mss);
 }
 

@@ -44,9 +44,11 @@ frame_out(struct sc_replay *e, struct rte_mbuf *m, const struct sc_tx_hdr *h)
 		return false;
 	}
 	C(e, TX_BUILT)++;
-	C(e, TX_SYN) += (h->flags & SC_TCP_SYN) != 0;
-	C(e, TX_FIN) += (h->flags & SC_TCP_FIN) != 0;
-	C(e, TX_RST) += (h->flags & SC_TCP_RST) != 0;
+	if (h->flags & (SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST)) {
+		C(e, TX_SYN) += (h->flags & SC_TCP_SYN) != 0;
+		C(e, TX_FIN) += (h->flags & SC_TCP_FIN) != 0;
+		C(e, TX_RST) += (h->flags & SC_TCP_RST) != 0;
+	}
 	e->tx[e->nb_tx++] = m;
 	return true;
 }
@@ -157,26 +159,55 @@ send_stray_ack(struct sc_replay *e, const struct sc_record *rec)
 		C(e, TX_ACK)++;
 }
 
+/* The mirror frame that brought the held segment, cut down to its payload. */
+static struct rte_mbuf *
+spare_take(struct sc_replay *e, uint32_t len)
+{
+	struct rte_mbuf *m = e->spare;
+
+	e->spare = NULL;
+	m->data_off += (uint16_t)e->spare_off;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+	return m;
+}
+
+/* Payload [off, off + len) of a held segment, in a frame without headers. NULL: no room. */
+static struct rte_mbuf *
+payload_frame(struct sc_replay *e, const struct sc_held *held, uint32_t off, uint32_t len)
+{
+	struct rte_mbuf *m;
+	char *p;
+
+	if (e->spare != NULL && held == held_at(e, e->spare_held) && len == held->len
+			&& e->nb_tx < SC_REPLAY_TX_MAX)
+		return spare_take(e, len);
+	m = frame_alloc(e);
+	if (m == NULL)
+		return NULL;
+	p = rte_pktmbuf_append(m, (uint16_t)len);
+	if (p == NULL) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	sc_held_copy(&e->t, held, off, len, p);
+	return m;
+}
+
 /* Payload [off, off + len) of a held segment. False: no room, try again. */
 bool
 send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len)
 {
 	struct sc_session *s = session_at(e, si);
 	const struct sc_held *held = held_at(e, hi);
-	struct rte_mbuf *m = frame_alloc(e);
+	struct rte_mbuf *m = payload_frame(e, held, off, len);
 	struct sc_tx_hdr h;
-	char *p;
 
 	if (m == NULL)
 		return false;
-	p = rte_pktmbuf_append(m, (uint16_t)len);
-	if (p == NULL) {
-		rte_pktmbuf_free(m);
-		return false;
-	}
-	sc_held_copy(&e->t, held, off, len, p);
 	header_init(e, s, &h);
-	h.payload_sum = len == held->len ? held->sum : sc_packet_sum(p, len);
+	h.payload_sum = len == held->len ? held->sum
+					 : sc_packet_sum(rte_pktmbuf_mtod(m, const void *), len);
 	h.seq = held->seq + off + s->offset;
 	h.ack = s->rcv_nxt;
 	h.flags = SC_TCP_ACK;
@@ -222,10 +253,11 @@ count_sent(struct sc_replay *e, struct sc_session *s, uint32_t seq, uint32_t n)
 {
 	uint32_t again = 0;
 
-	if (sc_seq_lt(seq, s->max))
+	if (sc_seq_lt(seq, s->max)) {
 		again = SC_MIN(n, s->max - seq);
-	C(e, TX_PAYLOAD_AGAIN) += again;
-	C(e, TX_RETRANSMIT) += again > 0;
+		C(e, TX_PAYLOAD_AGAIN) += again;
+		C(e, TX_RETRANSMIT)++;
+	}
 	C(e, TX_PAYLOAD_FIRST) += n - again;
 	C(e, BYTES_IN_FLIGHT_NOW) += n - again;
 	C(e, BYTES_WAITING_NOW) -= n - again;

@@ -94,10 +94,8 @@ int sc_sweep_init(struct sc_sweep *s, uint32_t nb, int socket);
 void sc_sweep_free(struct sc_sweep *s);
 
 static inline void
-sc_sweep_touch(struct sc_sweep *s, uint32_t i, uint64_t now_us)
+sc_sweep_touch(struct sc_sweep *s, uint32_t i, uint32_t now_s)
 {
-	uint32_t now_s = (uint32_t)(now_us / SC_US_PER_S);
-
 	s->last_seen[i] = now_s + (now_s == 0); /* virtual time may begin at 0 */
 }
 

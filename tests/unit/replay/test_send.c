@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What leaves, how much of it, and in which frames. */
 #include <engine.h>
+#include <string.h>
 #include <test_eal.h>
 
 #include "bed.h"
@@ -258,6 +259,110 @@ copies_at_two_speeds(void **state)
 	bed_end(b);
 }
 
+/* ---- the mirror's frame goes on to the target itself ---- */
+
+/* A request of 100 bytes stands on the mirror and was not taken yet: its frame. */
+static struct rte_mbuf *
+waiting_frame(struct bed *b, struct conv *c)
+{
+	conv_open_said(c, 50);
+	conv_target_answer(c, 10);
+	c->pnxt += 10; /* the mirror shows the client's half only */
+	bed_run(b, 50 * BED_MS);
+	bed_forget(b);
+	b->is_batched = true;
+	conv_say(c, 100);
+	return b->batch[0].seg.mbuf;
+}
+
+/* Into the engine with it; what comes out instead of bed_collect()'s sent frames. */
+static struct rte_mbuf *
+sent_frame(struct bed *b)
+{
+	struct rte_mbuf *m;
+
+	sc_replay_mirror(b->e, b->batch, 1, b->now_us);
+	b->nb_batch = 0;
+	b->is_batched = false;
+	assert_int_equal(sc_replay_tx(b->e, &m, 1), 1);
+	b->st.c[SC_C_TX_TAKEN]++;
+	return m;
+}
+
+/* It is whole and right, whatever it was made of. */
+static void
+assert_request(struct rte_mbuf *m, uint32_t seq)
+{
+	uint8_t bytes[100];
+	struct sc_seg seg;
+
+	assert_int_equal(sc_packet_parse(m, SC_LINK_ETHER, &seg), SC_R_NONE);
+	assert_int_equal(seg.csum, SC_CSUM_GOOD);
+	assert_int_equal(seg.payload_len, 100);
+	assert_int_equal(seg.payload_off + 100, m->pkt_len);
+	sc_packet_copy_payload(&seg, 0, 100, bytes);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(bytes[i], conv_byte(seq + i));
+}
+
+/* The driver scribbles on what it was given; what is sent again comes from what is held. */
+static void
+frame_reused(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	struct rte_mbuf *in = waiting_frame(b, c), *out;
+
+	memset(rte_pktmbuf_append(in, 6), 0xee, 6); /* padding of the link */
+	out = sent_frame(b);
+	assert_ptr_equal(out, in);
+	assert_request(out, c->cnxt - 100);
+	memset(rte_pktmbuf_mtod(out, void *), 0xff, out->data_len);
+	rte_pktmbuf_free(out);
+	bed_check(b);
+	bed_run(b, 1500 * BED_MS); /* the retransmission timer */
+	conv_expect(c, SC_TCP_ACK, 100);
+	bed_end(b);
+}
+
+static void
+frame_of_others_copied(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	struct rte_mbuf *in = waiting_frame(b, c), *out;
+	uint8_t before[256];
+	uint32_t len = in->data_len;
+
+	memcpy(before, rte_pktmbuf_mtod(in, void *), len);
+	rte_mbuf_refcnt_update(in, 1); /* a driver may keep what it passed on */
+	out = sent_frame(b);
+	assert_ptr_not_equal(out, in);
+	assert_request(out, c->cnxt - 100);
+	assert_memory_equal(rte_pktmbuf_mtod(in, void *), before, len);
+	rte_pktmbuf_free(out);
+	rte_pktmbuf_free(in);
+	bed_check(b);
+	bed_end(b);
+}
+
+static void
+frame_without_headroom_copied(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	struct rte_mbuf *in = waiting_frame(b, c), *out;
+
+	memmove(in->buf_addr, rte_pktmbuf_mtod(in, void *), in->data_len);
+	in->data_off = 0;
+	out = sent_frame(b);
+	assert_ptr_not_equal(out, in);
+	assert_request(out, c->cnxt - 100);
+	rte_pktmbuf_free(out);
+	bed_check(b);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -273,6 +378,9 @@ main(void)
 			BOTH(array_full),
 			BOTH(pool_empty),
 			BOTH(copies_at_two_speeds),
+			BOTH(frame_reused),
+			BOTH(frame_of_others_copied),
+			BOTH(frame_without_headroom_copied),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);

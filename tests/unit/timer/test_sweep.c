@@ -24,7 +24,7 @@ test_border_of_the_life_time(void **state)
 	uint32_t out[4];
 
 	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
-	sc_sweep_touch(&s, 17, us(NOW_S) + 999999);
+	sc_sweep_touch(&s, 17, NOW_S);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S) + 999999, TTL_S, NB, out, 4), 0);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 1);
 	assert_int_equal(out[0], 17);
@@ -33,8 +33,8 @@ test_border_of_the_life_time(void **state)
 	sc_sweep_forget(&s, 17);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 0);
 	/* Seen again: not old. Seen in the future: not old either. */
-	sc_sweep_touch(&s, 17, us(NOW_S + TTL_S));
-	sc_sweep_touch(&s, 18, us(NOW_S + 10000));
+	sc_sweep_touch(&s, 17, NOW_S + TTL_S);
+	sc_sweep_touch(&s, 18, NOW_S + 10000);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 0);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), UINT32_MAX, NB, out, 4), 0);
 	sc_sweep_free(&s);
@@ -65,7 +65,7 @@ check_turn(uint32_t slice, uint32_t max)
 	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
 	for (uint32_t i = 0; i < NB; i++)
 		if (i % 3 != 0)
-			sc_sweep_touch(&s, i, us(i % 3 == 1 ? NOW_S - 100 : NOW_S));
+			sc_sweep_touch(&s, i, i % 3 == 1 ? NOW_S - 100 : NOW_S);
 	for (; calls < 10 * NB && nb_found < 333; calls++) {
 		uint32_t nb = sc_sweep_run(&s, us(NOW_S), TTL_S, slice, out, max);
 
@@ -104,7 +104,7 @@ test_slice_longer_than_the_array(void **state)
 
 	assert_int_equal(sc_sweep_init(&s, 5, -1), 0);
 	for (uint32_t i = 0; i < 5; i++)
-		sc_sweep_touch(&s, i, us(1));
+		sc_sweep_touch(&s, i, 1);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 64), 5);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 0), 0);
 	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 0, out, 64), 0);
