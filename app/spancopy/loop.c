@@ -61,7 +61,7 @@ pump_run(void *arg)
 		if (a->peer != NULL)
 			done += sc_peer_poll(a->peer, now);
 		sc_stats_publish(&a->cell[a->nb_cells - 1]);
-		sc_idle(&idler, done > 0, SC_US_PER_MS);
+		sc_idle(&idler, done, SC_US_PER_MS);
 	}
 	sc_source_drop(a->source);
 	return 0;

@@ -99,6 +99,6 @@ sc_ilcore_run(void *ilcore)
 	struct sc_ilcore *l = ilcore;
 
 	while (atomic_load_explicit(&l->box->phase, memory_order_relaxed) != SC_PHASE_STOP)
-		sc_idle(&l->idler, sc_ilcore_poll(l) > 0, SC_US_PER_MS);
+		sc_idle(&l->idler, sc_ilcore_poll(l), SC_US_PER_MS);
 	return 0;
 }

@@ -145,10 +145,12 @@ void sc_source_drop(struct sc_source *s);
 
 struct sc_idler {
 	enum sc_idle mode;
-	uint32_t empty; /* rounds without work in a row */
+	uint32_t empty;    /* rounds without work in a row */
+	uint32_t work;     /* done since the last sleep */
+	uint32_t sleep_us; /* the last sleep */
 };
 
-/* After a round: pause, yield or sleep (at most max_us) when there was no work. */
-void sc_idle(struct sc_idler *i, bool worked, uint64_t max_us);
+/* After a round: pause, yield or sleep (at most max_us) when nothing was done. */
+void sc_idle(struct sc_idler *i, uint32_t done, uint64_t max_us);
 
 #endif

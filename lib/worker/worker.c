@@ -492,7 +492,7 @@ sc_worker_run(void *worker)
 		uint32_t done = sc_worker_poll(w);
 		uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
 
-		sc_idle(&w->idler, done > 0, sc_replay_next(w->engine, now_us));
+		sc_idle(&w->idler, done, sc_replay_next(w->engine, now_us));
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a loop does without work, as far as it shows without sleeping. */
+/* What a loop does without work, and for how long it sleeps. */
 #include <sys/resource.h>
 
 #include <sc_worker.h>
@@ -22,12 +22,12 @@ test_work_resets(void **state)
 	struct sc_idler i = {.mode = SC_IDLE_BUSY};
 
 	for (unsigned int k = 1; k <= 5; k++) {
-		sc_idle(&i, false, 0);
+		sc_idle(&i, 0, 0);
 		assert_int_equal(i.empty, k);
 	}
-	sc_idle(&i, true, 0);
+	sc_idle(&i, 1, 0);
 	assert_int_equal(i.empty, 0);
-	sc_idle(&i, false, 0);
+	sc_idle(&i, 0, 0);
 	assert_int_equal(i.empty, 1);
 }
 
@@ -38,7 +38,7 @@ test_busy_never_sleeps(void **state)
 	long before = nb_sleeps();
 
 	for (unsigned int k = 0; k < 5000; k++)
-		sc_idle(&i, false, SC_US_PER_S);
+		sc_idle(&i, 0, SC_US_PER_S);
 	assert_int_equal(nb_sleeps(), before);
 	assert_int_equal(i.empty, 5000);
 }
@@ -51,7 +51,7 @@ test_auto_never_sleeps(void **state)
 	long before = nb_sleeps();
 
 	for (unsigned int k = 0; k < 5000; k++)
-		sc_idle(&i, false, SC_US_PER_S);
+		sc_idle(&i, 0, SC_US_PER_S);
 	assert_int_equal(nb_sleeps(), before);
 }
 
@@ -62,16 +62,46 @@ test_sleep_waits_first(void **state)
 	struct sc_idler i = {.mode = SC_IDLE_SLEEP};
 	long before = nb_sleeps();
 
-	for (unsigned int k = 0; k < 999; k++)
-		sc_idle(&i, false, SC_US_PER_S);
+	for (unsigned int k = 0; k < 15; k++)
+		sc_idle(&i, 0, SC_US_PER_S);
 	for (unsigned int k = 0; k < 1000; k++)
-		sc_idle(&i, false, 0);
+		sc_idle(&i, 0, 0);
 	assert_int_equal(nb_sleeps(), before);
-	sc_idle(&i, true, 0);
+	sc_idle(&i, 1, 0);
 	assert_int_equal(i.empty, 0);
-	for (unsigned int k = 0; k < 999; k++)
-		sc_idle(&i, false, SC_US_PER_S);
+	for (unsigned int k = 0; k < 15; k++)
+		sc_idle(&i, 0, SC_US_PER_S);
 	assert_int_equal(nb_sleeps(), before);
+}
+
+/* Until it sleeps once; for how long it meant to. */
+static uint32_t
+sleep_after(struct sc_idler *i, uint32_t work, uint64_t max_us)
+{
+	long before = nb_sleeps();
+
+	if (work > 0)
+		sc_idle(i, work, max_us);
+	for (unsigned int k = 0; k < 16 && nb_sleeps() == before; k++)
+		sc_idle(i, 0, max_us);
+	assert_int_equal(nb_sleeps(), before + 1);
+	return i->sleep_us;
+}
+
+/* Short after little work; longer after more, or none; shorter where rings could run full. */
+static void
+test_sleep_follows_work(void **state)
+{
+	struct sc_idler i = {.mode = SC_IDLE_SLEEP};
+
+	assert_int_equal(sleep_after(&i, 1, SC_US_PER_S), 50);
+	assert_int_equal(sleep_after(&i, 0, SC_US_PER_S), 100);
+	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 200);
+	assert_int_equal(sleep_after(&i, 255, SC_US_PER_S), 400);
+	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 400);
+	assert_int_equal(sleep_after(&i, UINT32_MAX, SC_US_PER_S), 200);
+	assert_int_equal(sleep_after(&i, 256, 1), 100);
+	assert_int_equal(sleep_after(&i, 15, SC_US_PER_S), 50);
 }
 
 static void
@@ -80,9 +110,9 @@ test_yield_counts(void **state)
 	struct sc_idler i = {.mode = SC_IDLE_YIELD};
 
 	for (unsigned int k = 0; k < 20; k++)
-		sc_idle(&i, false, SC_US_PER_S);
+		sc_idle(&i, 0, SC_US_PER_S);
 	assert_int_equal(i.empty, 20);
-	sc_idle(&i, true, SC_US_PER_S);
+	sc_idle(&i, 1, SC_US_PER_S);
 	assert_int_equal(i.empty, 0);
 }
 
@@ -94,6 +124,7 @@ main(void)
 			cmocka_unit_test(test_busy_never_sleeps),
 			cmocka_unit_test(test_auto_never_sleeps),
 			cmocka_unit_test(test_sleep_waits_first),
+			cmocka_unit_test(test_sleep_follows_work),
 			cmocka_unit_test(test_yield_counts),
 	};
 
