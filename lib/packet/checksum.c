@@ -87,30 +87,16 @@ packet_pseudo_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t
 	return fold(pseudo_words(src, dst, l4_len));
 }
 
-/* Eight bytes as two words. */
-static uint64_t
-halves(const uint8_t *p)
-{
-	uint64_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return (word & 0xffffffff) + (word >> 32);
-}
-
 uint16_t
 packet_head_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l4_len,
 		const uint8_t *tcp, uint32_t hdr_len)
 {
 	uint64_t sum = pseudo_words(src, dst, l4_len);
-	uint32_t word, i;
 
-	sum += halves(tcp) + halves(tcp + 8);
-	for (i = 16; i + 8 <= hdr_len; i += 8)
-		sum += halves(tcp + i);
-	if (i < hdr_len) {
-		memcpy(&word, tcp + i, sizeof(word));
-		sum += word;
-	}
+	for (; hdr_len >= 8; hdr_len -= 8, tcp += 8)
+		sum = carry_add(sum, mem64(tcp));
+	if (hdr_len > 0)
+		sum = carry_add(sum, mem32(tcp));
 	return fold(sum);
 }
 

@@ -3,6 +3,8 @@
 #ifndef SC_PACKET_INTERNAL_H
 #define SC_PACKET_INTERNAL_H
 
+#include <string.h>
+
 #include <sc_packet.h>
 
 #define TCP_HDR_MIN 20
@@ -44,6 +46,31 @@ get_be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static inline uint64_t
+get_be64(const uint8_t *p)
+{
+	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/* Words as they lie in memory. */
+static inline uint32_t
+mem32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t
+mem64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 static inline void
 set_be16(uint8_t *p, uint16_t v)
 {
@@ -58,15 +85,29 @@ set_be32(uint8_t *p, uint32_t v)
 	set_be16(p + 2, (uint16_t)v);
 }
 
-/* Fold a sum of 16- and 32-bit words, all as they lie in memory; so is the result. */
+/*
+ * Fold a sum of 16-, 32- and 64-bit words, all as they lie in memory; so is the result. Each half is
+ * added to the other: the upper one of the sum then holds the carry of the lower one, too.
+ */
 static inline uint16_t
 packet_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
+}
+
+/* Add a word to a sum of 64 bits: the carry goes in at the other end (RFC 1071 section 2(C)). */
+static inline uint64_t
+carry_add(uint64_t sum, uint64_t word)
+{
+	sum += word;
+	if (sum < word)
+		sum++;
+	return sum;
 }
 
 /* Sum of two folded sums. */
@@ -92,11 +133,17 @@ uint16_t packet_mbuf_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
 bool packet_judge(const struct rte_mbuf *m, const struct l4_span *l4, const uint8_t *tcp,
 		struct sc_seg *seg);
 
-/*
- * A TCP header with aligned timestamps or no options at all; all of it, and of what l4 says, stands at
- * tcp. False: another one, seg is half filled.
- */
-bool packet_plain_tcp(const uint8_t *tcp, const struct l4_span *l4, struct sc_seg *seg);
+/* All of a TCP header but the options. */
+static inline void
+take_fixed(const uint8_t *tcp, const struct l4_span *l4, uint32_t hdr_len, struct sc_seg *seg)
+{
+	seg->ports_seq = get_be64(tcp);
+	seg->ack_wnd = get_be64(tcp + 8);
+	seg->urg = get_be16(tcp + 18);
+	seg->payload_off = l4->off + hdr_len;
+	seg->payload_len = l4->len - hdr_len;
+}
+
 /* Parse the TCP segment at l4 into seg, which already has its addresses. */
 enum sc_reason packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg);
 

@@ -12,6 +12,8 @@
 #define IPV6_HDR 40
 #define IPV6_EXT_MAX 8
 #define IP_LEN_MAX 65535
+#define PLAIN_TCP (RTE_ETHER_HDR_LEN + IPV4_HDR_MIN) /* where TCP begins in a plain frame */
+#define TCP_HDR_TS (TCP_HDR_MIN + 2 + TCP_OPT_TS_LEN)
 
 /* Where the headers read so far end. */
 struct place {
@@ -49,7 +51,7 @@ parse_raw(struct rte_mbuf *m, struct place *at)
 }
 
 static enum sc_reason
-parse_link(struct rte_mbuf *m, enum sc_link link, struct place *at, uint16_t *nb_vlan)
+parse_link(struct rte_mbuf *m, enum sc_link link, struct place *at, uint8_t *nb_vlan)
 {
 	static const struct {
 		uint8_t len, type_off;
@@ -93,15 +95,21 @@ is_ipv4_sum_good(const struct rte_mbuf *m, const uint8_t *ip, uint32_t hdr_len)
 	return get_be16(ip + 2) == 0 || sc_packet_sum(ip, hdr_len) == 0xffff;
 }
 
-static void
+/* Whole, in one store: what is compared and hashed next reads them in halves. */
+static inline void
+take_v4_addr(struct sc_addr *a, const uint8_t *addr)
+{
+	typedef uint32_t words __attribute__((vector_size(sizeof(*a))));
+	words w = {0, 0, RTE_BE32(0xffff), mem32(addr)};
+
+	memcpy(a, &w, sizeof(*a));
+}
+
+static inline void
 take_ipv4(const uint8_t *ip, struct sc_seg *seg)
 {
-	uint32_t addr;
-
-	memcpy(&addr, ip + 12, sizeof(addr));
-	sc_addr_from_v4(&seg->src, addr);
-	memcpy(&addr, ip + 16, sizeof(addr));
-	sc_addr_from_v4(&seg->dst, addr);
+	take_v4_addr(&seg->src, ip + 12);
+	take_v4_addr(&seg->dst, ip + 16);
 	seg->ip_id = get_be16(ip + 4);
 }
 
@@ -211,46 +219,14 @@ parse_ipv6(struct rte_mbuf *m, uint32_t off, struct sc_seg *seg, struct l4_span 
 	return SC_R_NONE;
 }
 
-/*
- * What nearly every frame is: Ethernet, IPv4 without options, TCP with timestamps or nothing, all in
- * one piece. False: anything else, or anything odd; the long way looks closer.
- */
-static bool
-parse_plain(struct rte_mbuf *m, struct sc_seg *seg, struct l4_span *l4)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + RTE_ETHER_HDR_LEN;
-	uint32_t total;
-
-	if (m->data_len < RTE_ETHER_HDR_LEN + IPV4_HDR_MIN + TCP_HDR_MIN
-			|| get_be16(p + 12) != RTE_ETHER_TYPE_IPV4)
-		return false;
-	total = get_be16(ip + 2);
-	if (ip[0] != 0x45 || ip[9] != IPPROTO_TCP || (get_be16(ip + 6) & IPV4_MORE_OR_OFFSET) != 0
-			|| total < IPV4_HDR_MIN + TCP_HDR_MIN
-			|| total > m->data_len - (uint32_t)RTE_ETHER_HDR_LEN
-			|| !is_ipv4_sum_good(m, ip, IPV4_HDR_MIN))
-		return false;
-	take_ipv4(ip, seg);
-	seg->nb_vlan = 0;
-	l4->off = RTE_ETHER_HDR_LEN + IPV4_HDR_MIN;
-	l4->len = total - IPV4_HDR_MIN;
-	l4->len_unknown = false;
-	return packet_plain_tcp(ip + IPV4_HDR_MIN, l4, seg);
-}
-
-enum sc_reason
-sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
+/* Every frame, however it looks. */
+static __rte_noinline enum sc_reason
+parse_any(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 {
 	struct place at;
 	struct l4_span l4;
 	enum sc_reason r;
 
-	seg->mbuf = m;
-	if (link == SC_LINK_ETHER && parse_plain(m, seg, &l4))
-		return packet_judge(m, &l4, rte_pktmbuf_mtod_offset(m, const uint8_t *, l4.off),
-				       seg)
-				? SC_R_NONE
-				: SC_R_BAD_L4_CHECKSUM;
 	r = parse_link(m, link, &at, &seg->nb_vlan);
 	if (r != SC_R_NONE)
 		return r;
@@ -267,10 +243,119 @@ sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 	return r == SC_R_NONE ? packet_parse_tcp(m, &l4, seg) : r;
 }
 
+/* ---- the short way ---- */
+
+/*
+ * What nearly every frame is: Ethernet, IPv4 without options, TCP with aligned timestamps or nothing,
+ * all in one piece. `end` is where the packet at p ends by its IP header. Returns the length of its
+ * TCP header; 0: anything else, or anything odd: the long way looks closer.
+ */
+static inline uint32_t
+plain_tcp_len(const struct rte_mbuf *m, const uint8_t *p, uint32_t *end)
+{
+	if (m->data_len < PLAIN_TCP + TCP_HDR_MIN)
+		return 0;
+	if ((mem32(p + 12) & RTE_BE32(0xffffff00)) != RTE_BE32(RTE_ETHER_TYPE_IPV4 << 16 | 0x4500))
+		return 0;
+	if ((mem32(p + 20) & RTE_BE32(IPV4_MORE_OR_OFFSET << 16 | 0xff)) != RTE_BE32(IPPROTO_TCP))
+		return 0;
+	*end = RTE_ETHER_HDR_LEN + (uint32_t)get_be16(p + 16);
+	if (*end > m->data_len)
+		return 0;
+	switch (p[PLAIN_TCP + 12] >> 4) {
+	case TCP_HDR_MIN / 4:
+		return *end < PLAIN_TCP + TCP_HDR_MIN ? 0 : TCP_HDR_MIN;
+	case TCP_HDR_TS / 4:
+		return *end < PLAIN_TCP + TCP_HDR_TS
+						|| mem32(p + PLAIN_TCP + TCP_HDR_MIN)
+								!= RTE_BE32(TCP_TS_ALIGNED)
+				? 0
+				: TCP_HDR_TS;
+	default:
+		return 0;
+	}
+}
+
+static inline bool
+nic_says_all_good(const struct rte_mbuf *m)
+{
+	return (m->ol_flags
+			       & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK
+					       | RTE_MBUF_F_RX_LRO))
+			== (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+}
+
+/* As packet_judge() does where the NIC says good. The addresses stand right before the TCP header. */
+static inline uint16_t
+plain_payload_sum(const uint8_t *tcp, uint32_t l4_len, uint32_t hdr_len)
+{
+	uint64_t sum = rte_cpu_to_be_32(l4_len + IPPROTO_TCP);
+
+	for (uint32_t i = 0; i < 8 + hdr_len / 8 * 8; i += 8)
+		sum = carry_add(sum, mem64(tcp - 8 + i));
+	if (hdr_len % 8 != 0)
+		sum = carry_add(sum, mem32(tcp + hdr_len / 8 * 8));
+	return rte_be_to_cpu_16((uint16_t)~packet_fold(sum));
+}
+
+/* A plain frame whose sums are ours to check. */
+static __rte_noinline enum sc_reason
+judge_plain(const struct rte_mbuf *m, struct sc_seg *seg)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
+	struct l4_span l4 = {
+			.off = PLAIN_TCP, .len = seg->payload_off + seg->payload_len - PLAIN_TCP};
+
+	if (!is_ipv4_sum_good(m, ip, IPV4_HDR_MIN))
+		return SC_R_BAD_IP_CHECKSUM;
+	return packet_judge(m, &l4, ip + IPV4_HDR_MIN, seg) ? SC_R_NONE : SC_R_BAD_L4_CHECKSUM;
+}
+
+/* The frame at p with a TCP header of hdr_len bytes, a constant. */
+static __rte_always_inline enum sc_reason
+take_plain(const struct rte_mbuf *m, const uint8_t *p, uint32_t end, uint32_t hdr_len,
+		struct sc_seg *seg)
+{
+	const struct l4_span l4 = {.off = PLAIN_TCP, .len = end - PLAIN_TCP};
+	const uint8_t *tcp = p + PLAIN_TCP;
+
+	take_ipv4(p + RTE_ETHER_HDR_LEN, seg);
+	take_fixed(tcp, &l4, hdr_len, seg);
+	seg->ts = hdr_len == TCP_HDR_TS ? get_be64(tcp + TCP_HDR_MIN + 4) : 0;
+	seg->opts = hdr_len == TCP_HDR_TS ? SC_OPT_TS : 0;
+	seg->wscale = 0;
+	seg->csum = SC_CSUM_GOOD;
+	seg->nb_vlan = 0;
+	seg->mss = 0;
+	seg->payload_sum = 0;
+	if (!nic_says_all_good(m))
+		return judge_plain(m, seg);
+	if (l4.len > hdr_len)
+		seg->payload_sum = plain_payload_sum(tcp, l4.len, hdr_len);
+	return SC_R_NONE;
+}
+
+enum sc_reason
+sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t end;
+
+	seg->mbuf = m;
+	switch (link == SC_LINK_ETHER ? plain_tcp_len(m, p, &end) : 0) {
+	case TCP_HDR_TS:
+		return take_plain(m, p, end, TCP_HDR_TS, seg);
+	case TCP_HDR_MIN:
+		return take_plain(m, p, end, TCP_HDR_MIN, seg);
+	default:
+		return parse_any(m, link, seg);
+	}
+}
+
 unsigned int
 sc_packet_find_ip(struct rte_mbuf *m, enum sc_link link, uint32_t *off)
 {
-	uint16_t nb_vlan;
+	uint8_t nb_vlan;
 	struct place at;
 
 	if (parse_link(m, link, &at, &nb_vlan) != SC_R_NONE)

@@ -47,27 +47,47 @@ enum sc_csum {
 #define SC_OPT_TS 0x04
 #define SC_OPT_SACK_OK 0x08
 
-/* A parsed TCP segment. All numbers in host order, addresses in network order. */
+/*
+ * A parsed TCP segment. All numbers in host order, addresses in network order. Neighbours in the TCP
+ * header are neighbours here, too, in words of eight bytes that are taken over whole.
+ */
 struct sc_seg {
 	struct rte_mbuf *mbuf;
 	struct sc_addr src, dst;
-	uint16_t sport, dport;
-	uint32_t seq, ack;
-	uint16_t wnd; /* as in the header, not scaled */
-	uint16_t urg;
-	uint8_t flags;         /* SC_TCP_* */
-	uint8_t opts;          /* SC_OPT_* */
-	uint8_t wscale;        /* valid with SC_OPT_WSCALE; capped at 14 (RFC 7323 section 2.3) */
-	uint8_t csum;          /* enum sc_csum */
-	uint16_t mss;          /* valid with SC_OPT_MSS */
-	uint16_t ip_id;        /* IPv4 identification, 0 for IPv6 */
-	uint32_t tsval, tsecr; /* valid with SC_OPT_TS */
+	union {
+		uint64_t ports_seq;
+		struct {
+			uint32_t seq;
+			uint16_t dport, sport;
+		};
+	};
+	union {
+		uint64_t ack_wnd;
+		struct {
+			uint16_t wnd;  /* as in the header, not scaled */
+			uint8_t flags; /* SC_TCP_* */
+			uint8_t tcp_off; /* the byte before the flags; the upper half: length in words */
+			uint32_t ack;
+		};
+	};
+	union {
+		uint64_t ts;
+		struct {
+			uint32_t tsecr, tsval; /* valid with SC_OPT_TS */
+		};
+	};
 	uint32_t payload_len; /* bytes of TCP payload by the IP length (padding cut), up to 65,515 */
 	uint32_t payload_off; /* from the start of the frame (the chain, if it has several segments) */
+	uint16_t urg;
+	uint16_t ip_id;       /* IPv4 identification, 0 for IPv6 */
+	uint8_t opts;         /* SC_OPT_* */
+	uint8_t wscale;       /* valid with SC_OPT_WSCALE; capped at 14 (RFC 7323 section 2.3) */
+	uint8_t csum;         /* enum sc_csum */
+	uint8_t nb_vlan;      /* tags that stood in the frame */
+	uint16_t mss;         /* valid with SC_OPT_MSS */
 	uint16_t payload_sum; /* folded ones' complement sum of the payload, not inverted, as if the
 				* payload began at an even offset (RFC 1071); 0 and 0xffff are
 				* one value */
-	uint16_t nb_vlan;     /* tags that stood in the frame */
 	uint64_t cap_us;      /* capture time, us; for a live port the time it was received */
 };
 

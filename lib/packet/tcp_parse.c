@@ -29,8 +29,7 @@ take_option(const uint8_t *opt, struct sc_seg *seg)
 	case TCP_OPT_TS:
 		if (len != TCP_OPT_TS_LEN)
 			return;
-		seg->tsval = get_be32(opt + 2);
-		seg->tsecr = get_be32(opt + 6);
+		seg->ts = get_be64(opt + 2);
 		seg->opts |= SC_OPT_TS;
 		return;
 	default:
@@ -48,8 +47,7 @@ parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
 	seg->opts = 0;
 	seg->mss = 0;
 	seg->wscale = 0;
-	seg->tsval = 0;
-	seg->tsecr = 0;
+	seg->ts = 0;
 	while (len > 0 && opt[0] != TCP_OPT_END) {
 		uint32_t step = 1;
 
@@ -62,43 +60,6 @@ parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
 		opt += step;
 		len -= step;
 	}
-}
-
-/* All but the options. */
-static void
-take_fixed(const uint8_t *tcp, const struct l4_span *l4, uint32_t hdr_len, struct sc_seg *seg)
-{
-	seg->sport = get_be16(tcp);
-	seg->dport = get_be16(tcp + 2);
-	seg->seq = get_be32(tcp + 4);
-	seg->ack = get_be32(tcp + 8);
-	seg->flags = tcp[13];
-	seg->wnd = get_be16(tcp + 14);
-	seg->urg = get_be16(tcp + 18);
-	seg->payload_off = l4->off + hdr_len;
-	seg->payload_len = l4->len - hdr_len;
-}
-
-bool
-packet_plain_tcp(const uint8_t *tcp, const struct l4_span *l4, struct sc_seg *seg)
-{
-	uint32_t hdr_len = (tcp[12] >> 4) * 4u;
-
-	seg->opts = 0;
-	seg->mss = 0;
-	seg->wscale = 0;
-	seg->tsval = 0;
-	seg->tsecr = 0;
-	if (hdr_len == TCP_HDR_MIN + TCP_OPT_TS_LEN + 2 && hdr_len <= l4->len
-			&& get_be32(tcp + TCP_HDR_MIN) == TCP_TS_ALIGNED) {
-		seg->opts = SC_OPT_TS;
-		seg->tsval = get_be32(tcp + TCP_HDR_MIN + 4);
-		seg->tsecr = get_be32(tcp + TCP_HDR_MIN + 8);
-	} else if (hdr_len != TCP_HDR_MIN) {
-		return false;
-	}
-	take_fixed(tcp, l4, hdr_len, seg);
-	return true;
 }
 
 enum sc_reason

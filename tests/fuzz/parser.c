@@ -78,10 +78,17 @@ check_same(enum sc_reason r, const struct sc_seg *a, enum sc_reason again, const
 	assert_int_equal(a->dport, b->dport);
 	assert_int_equal(a->seq, b->seq);
 	assert_int_equal(a->ack, b->ack);
+	assert_int_equal(a->wnd, b->wnd);
+	assert_int_equal(a->urg, b->urg);
+	assert_int_equal(a->ip_id, b->ip_id);
+	assert_int_equal(a->nb_vlan, b->nb_vlan);
+	assert_int_equal(a->wscale, b->wscale);
+	assert_int_equal(a->mss, b->mss);
 	assert_int_equal(a->flags, b->flags);
 	assert_int_equal(a->opts, b->opts);
 	assert_int_equal(a->csum, b->csum);
 	assert_int_equal(a->tsval, b->tsval);
+	assert_int_equal(a->tsecr, b->tsecr);
 	assert_int_equal(a->payload_off, b->payload_off);
 	assert_int_equal(a->payload_len, b->payload_len);
 	assert_int_equal(a->payload_sum % 0xffff, b->payload_sum % 0xffff);

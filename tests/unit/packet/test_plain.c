@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The short way of sc_packet_parse() takes whole contiguous frames only: the same bytes in two mbufs
+ * go the long way. Both must say the same, field by field, of seeded mutations of plain frames.
+ */
+#include <string.h>
+
+#include <sc_packet.h>
+
+#include "frame.h"
+#include "sc_test.h"
+#include "test_eal.h"
+
+#define NB_ROUNDS 200000
+#define ROOM 512
+
+static uint8_t whole_mem[ROOM], first_mem[ROOM], rest_mem[ROOM];
+static struct rte_mbuf whole, first, rest;
+
+static void
+mbuf_make(struct rte_mbuf *m, uint8_t *mem, const uint8_t *bytes, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	memcpy(mem, bytes, len);
+	m->buf_addr = mem;
+	m->buf_len = ROOM;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+	m->nb_segs = 1;
+}
+
+static void
+both_make(const uint8_t *bytes, size_t len, size_t cut, uint64_t flags)
+{
+	mbuf_make(&whole, whole_mem, bytes, len);
+	mbuf_make(&first, first_mem, bytes, cut);
+	mbuf_make(&rest, rest_mem, bytes + cut, len - cut);
+	first.next = &rest;
+	first.nb_segs = 2;
+	first.pkt_len = (uint32_t)len;
+	whole.ol_flags = first.ol_flags = flags;
+}
+
+static void
+assert_same(enum sc_reason r, const struct sc_seg *a, const struct sc_seg *b)
+{
+	assert_int_equal(a->nb_vlan, b->nb_vlan);
+	if (r != SC_R_NONE && r != SC_R_BAD_L4_CHECKSUM)
+		return;
+	assert_memory_equal(&a->src, &b->src, sizeof(a->src));
+	assert_memory_equal(&a->dst, &b->dst, sizeof(a->dst));
+	assert_int_equal(a->sport, b->sport);
+	assert_int_equal(a->dport, b->dport);
+	assert_int_equal(a->seq, b->seq);
+	assert_int_equal(a->ack, b->ack);
+	assert_int_equal(a->wnd, b->wnd);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->tcp_off, b->tcp_off);
+	assert_int_equal(a->urg, b->urg);
+	assert_int_equal(a->ip_id, b->ip_id);
+	assert_int_equal(a->opts, b->opts);
+	assert_int_equal(a->wscale, b->wscale);
+	assert_int_equal(a->mss, b->mss);
+	assert_int_equal(a->tsval, b->tsval);
+	assert_int_equal(a->tsecr, b->tsecr);
+	assert_int_equal(a->csum, b->csum);
+	assert_int_equal(a->payload_off, b->payload_off);
+	assert_int_equal(a->payload_len, b->payload_len);
+	assert_int_equal(a->payload_sum % 0xffff, b->payload_sum % 0xffff);
+}
+
+/* Parse the bytes both ways. */
+static enum sc_reason
+parse_both(const uint8_t *bytes, size_t len, size_t cut, uint64_t flags, struct sc_seg *seg)
+{
+	struct sc_seg other;
+	enum sc_reason r;
+
+	both_make(bytes, len, cut, flags);
+	memset(seg, 0x5a, sizeof(*seg));
+	memset(&other, 0xa5, sizeof(other));
+	r = sc_packet_parse(&whole, SC_LINK_ETHER, seg);
+	assert_int_equal(sc_packet_parse(&first, SC_LINK_ETHER, &other), r);
+	assert_ptr_equal(seg->mbuf, &whole);
+	assert_ptr_equal(other.mbuf, &first);
+	assert_same(r, seg, &other);
+	return r;
+}
+
+/* A frame of the kind that goes the short way, or nearly so. */
+static size_t
+plain_frame(struct sc_rng *rng, uint8_t *bytes, struct test_frame *f)
+{
+	static uint8_t opts[40], payload[64];
+	static const enum test_csum sums[] = {
+			TEST_CSUM_GOOD, TEST_CSUM_GOOD, TEST_CSUM_PARTIAL, TEST_CSUM_BAD};
+	size_t len = 0;
+
+	*f = (struct test_frame){
+			.src = "192.0.2.1",
+			.dst = "198.51.100.254",
+			.ip_id = (uint16_t)sc_rng_next(rng),
+			.ip_frag = sc_rng_below(rng, 2) != 0 ? 0x4000 : 0,
+			.sport = (uint16_t)(sc_rng_next(rng) | 1),
+			.dport = (uint16_t)(sc_rng_next(rng) | 1),
+			.seq = (uint32_t)sc_rng_next(rng),
+			.ack = (uint32_t)sc_rng_next(rng),
+			.wnd = (uint16_t)sc_rng_next(rng),
+			.urg = (uint16_t)sc_rng_next(rng),
+			.flags = (uint8_t)sc_rng_next(rng),
+			.csum = sums[sc_rng_below(rng, 4)],
+			.ip_csum_bad = sc_rng_below(rng, 16) == 0,
+			.ip_len_zero = sc_rng_below(rng, 64) == 0,
+			.payload = payload,
+			.len = sc_rng_below(rng, 3) == 0 ? 0
+							 : sc_rng_below(rng, sizeof(payload) + 1),
+			.trailer = sc_rng_below(rng, 4) == 0 ? sc_rng_below(rng, 8) : 0,
+			.opts = opts,
+	};
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = (uint8_t)sc_rng_next(rng);
+	if (sc_rng_below(rng, 3) != 0) {
+		test_opt(opts, &len, 1, 1, 0);
+		test_opt(opts, &len, 1, 1, 0);
+		test_opt(opts, &len, 8, 10, sc_rng_next(rng));
+	}
+	f->opts_len = len;
+	return test_frame_bytes(f, bytes, ROOM);
+}
+
+static uint64_t
+nic_flags(struct sc_rng *rng)
+{
+	static const uint64_t ip[] = {RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
+			RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, RTE_MBUF_F_RX_IP_CKSUM_BAD,
+			RTE_MBUF_F_RX_IP_CKSUM_NONE};
+	static const uint64_t l4[] = {RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+			RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, RTE_MBUF_F_RX_L4_CKSUM_BAD,
+			RTE_MBUF_F_RX_L4_CKSUM_NONE};
+
+	return ip[sc_rng_below(rng, SC_ARRAY_SIZE(ip))] | l4[sc_rng_below(rng, SC_ARRAY_SIZE(l4))]
+			| (sc_rng_below(rng, 8) == 0 ? RTE_MBUF_F_RX_LRO : 0)
+			| (sc_rng_below(rng, 2) == 0 ? RTE_MBUF_F_RX_RSS_HASH : 0);
+}
+
+/* Both ways say of a good frame what it was made from. */
+static void
+test_good(void **state)
+{
+	uint8_t bytes[ROOM];
+	struct test_frame f;
+	struct sc_seg seg;
+	struct sc_rng rng;
+
+	(void)state;
+	sc_rng_seed(&rng, 11);
+	for (unsigned int i = 0; i < 20000; i++) {
+		uint64_t flags = i % 2 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD
+				       : 0;
+		size_t len = plain_frame(&rng, bytes, &f);
+
+		f.csum = TEST_CSUM_GOOD;
+		f.ip_csum_bad = f.ip_len_zero = false;
+		len = test_frame_bytes(&f, bytes, sizeof(bytes));
+		assert_int_equal(parse_both(bytes, len, sc_rng_below(&rng, (uint32_t)len + 1),
+						 flags, &seg),
+				SC_R_NONE);
+		assert_int_equal(seg.sport, f.sport);
+		assert_int_equal(seg.dport, f.dport);
+		assert_int_equal(seg.seq, f.seq);
+		assert_int_equal(seg.ack, f.ack);
+		assert_int_equal(seg.wnd, f.wnd);
+		assert_int_equal(seg.flags, f.flags);
+		assert_int_equal(seg.urg, f.urg);
+		assert_int_equal(seg.ip_id, f.ip_id);
+		assert_int_equal(seg.opts, f.opts_len > 0 ? SC_OPT_TS : 0);
+		assert_int_equal(seg.payload_len, f.len);
+		assert_int_equal(seg.payload_off, test_frame_l4_off(&f) + test_frame_tcp_len(&f));
+		assert_int_equal(
+				seg.payload_sum % 0xffff, test_sum16(f.payload, f.len, 0) % 0xffff);
+	}
+}
+
+/* One to four bytes changed, headers above all, cut anywhere, whatever the NIC says. */
+static void
+test_mutants(void **state)
+{
+	unsigned int seen[SC_R_COUNT] = {0};
+	uint8_t bytes[ROOM];
+	struct test_frame f;
+	struct sc_seg seg;
+	struct sc_rng rng;
+
+	(void)state;
+	sc_rng_seed(&rng, 12);
+	for (unsigned int i = 0; i < NB_ROUNDS; i++) {
+		size_t len = plain_frame(&rng, bytes, &f);
+
+		for (unsigned int k = sc_rng_below(&rng, 4); k > 0; k--) {
+			size_t at = sc_rng_below(&rng, (uint32_t)SC_MIN(len, 70u));
+
+			bytes[at] = sc_rng_below(&rng, 2) ? (uint8_t)sc_rng_next(&rng)
+							  : bytes[at] ^ 1 << sc_rng_below(&rng, 8);
+		}
+		if (sc_rng_below(&rng, 4) == 0)
+			len = sc_rng_below(&rng, (uint32_t)len + 1);
+		seen[parse_both(bytes, len, sc_rng_below(&rng, (uint32_t)len + 1), nic_flags(&rng),
+				&seg)]++;
+	}
+	assert_true(seen[SC_R_NONE] > NB_ROUNDS / 4);
+	assert_true(seen[SC_R_BAD_L4_CHECKSUM] > 100);
+	assert_true(seen[SC_R_BAD_IP_CHECKSUM] > 100);
+	assert_true(seen[SC_R_TRUNCATED_FRAME] > 100);
+	assert_true(seen[SC_R_BAD_TCP_HEADER] > 100);
+}
+
+/* Each single bit of the headers of a frame with and without timestamps. */
+static void
+test_every_bit(void **state)
+{
+	const uint64_t good = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	const uint64_t flags[] = {good, 0, good | RTE_MBUF_F_RX_LRO, RTE_MBUF_F_RX_IP_CKSUM_GOOD};
+	uint8_t bytes[ROOM];
+	struct test_frame f;
+	struct sc_seg seg;
+	struct sc_rng rng;
+
+	(void)state;
+	sc_rng_seed(&rng, 13);
+	for (unsigned int i = 0; i < 16; i++) {
+		size_t len = plain_frame(&rng, bytes, &f);
+
+		for (size_t bit = 0; bit < 8 * SC_MIN(len, 66u); bit++) {
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			for (size_t k = 0; k < SC_ARRAY_SIZE(flags); k++)
+				parse_both(bytes, len, 0, flags[k], &seg);
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
+/* Each length of the mbuf and each length that the IP header may say. */
+static void
+test_every_length(void **state)
+{
+	const uint64_t flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	uint8_t bytes[ROOM];
+	struct test_frame f;
+	struct sc_seg seg;
+	struct sc_rng rng;
+
+	(void)state;
+	sc_rng_seed(&rng, 14);
+	for (unsigned int i = 0; i < 16; i++) {
+		size_t len = plain_frame(&rng, bytes, &f);
+
+		for (size_t n = 0; n <= len; n++)
+			parse_both(bytes, n, n / 2, flags, &seg);
+		for (unsigned int total = 0; total < 256; total++) {
+			bytes[16] = 0;
+			bytes[17] = (uint8_t)total;
+			parse_both(bytes, len, 0, flags, &seg);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(test_good),
+			cmocka_unit_test(test_mutants),
+			cmocka_unit_test(test_every_bit),
+			cmocka_unit_test(test_every_length),
+	};
+
+	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
+}
