@@ -3,12 +3,11 @@
 #include "engine.h"
 
 #define DUP_WINDOW_US 5000
-#define PADDING_MAX 6
 
 /* ---- mirror duplicate or retransmission? ---- */
 
 /* Has this very packet been seen within 5 ms? Remembers it in any case. */
-static bool
+bool
 is_mirror_duplicate(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
 	struct dup_entry *d = &e->dup[(s->seq * 0x9e3779b1u ^ fi) >> 20 & (DUP_ENTRIES - 1)];
@@ -104,7 +103,7 @@ answer_ack(const struct sc_flow *f, const struct sc_seg *s)
 }
 
 /* What the gate and the hole logic want to know of a segment at the moment it was captured. */
-static void
+void
 annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct sc_held *h)
 {
 	h->ack = answer_ack(f, s);
@@ -336,14 +335,6 @@ before_join(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s
 	n = SC_MIN(join - seq, s->payload_len);
 	M(e, BYTES_REFUSED, SC_R_BEFORE_JOIN) += n;
 	return n;
-}
-
-/* May the frame, whose payload was copied, be sent itself? Nobody else has it, and headers fit. */
-static bool
-is_reusable(const struct rte_mbuf *m, const struct sc_seg *s)
-{
-	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1
-			&& m->data_off + s->payload_off >= SC_TX_HDR_MAX;
 }
 
 /* What nearly all data is: the next bytes, all of them new, and nothing is known beyond them. */

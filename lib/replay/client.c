@@ -58,7 +58,7 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 }
 
 /* The client's RTT: from the last SYN-ACK (or SYN), then the shortest data-to-ACK (gate study, 4). */
-static void
+void
 measure_rtt(struct sc_flow *f, const struct sc_seg *s)
 {
 	uint32_t us;
@@ -131,6 +131,8 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 	struct rte_mbuf *m = ms->seg.mbuf;
 	bool took = false;
 
+	if (!(value & SC_TOMB_BIT) && fast_client(e, value, &ms->seg))
+		return;
 	e->spare = NULL;
 	e->spare_held = SC_NONE;
 	if (value != SC_NONE && (value & SC_TOMB_BIT)) {

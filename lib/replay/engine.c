@@ -57,6 +57,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	e->st = cfg->stats;
 	set_now(e, cfg->now_us);
 	e->holes = calloc(cfg->max_flows, sizeof(*e->holes));
+	e->is_fast = fast_suits(cfg);
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)

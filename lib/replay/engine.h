@@ -10,6 +10,7 @@
 
 #define EMBRYONIC_TTL_S 10
 #define JOIN_TTL_S 60 /* both halves seen, and idle: the next request may be the boundary */
+#define PADDING_MAX 6 /* bytes of zeroes that may be padding of the link */
 #define OOO_MAX 64    /* segments beyond a hole that a flow keeps */
 /*
  * A jump of more is another connection on the tuple, whose SYN the mirror lost: not a hole. (A
@@ -105,6 +106,7 @@ struct sc_replay {
 	uint32_t nb_waiting;
 	uint32_t nb_ending; /* live flows that end without another frame: FLOW_CLOSED */
 	bool is_draining;
+	bool is_fast;          /* fast.c may be tried */
 	bool is_held;          /* nothing is opened yet */
 	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
 	uint64_t housekeep_us;
@@ -248,6 +250,14 @@ latency_us(const struct sc_replay *e, const struct sc_session *s)
 							 : flow_of(e, s)->rtt_us;
 }
 
+/* May the frame, whose payload was copied, be sent itself? Nobody else has it, and headers fit. */
+static inline bool
+is_reusable(const struct rte_mbuf *m, const struct sc_seg *s)
+{
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1
+			&& m->data_off + s->payload_off >= SC_TX_HDR_MAX;
+}
+
 /* The end of the client's stream has been captured, or is of our making. */
 #define FLOW_CLOSED (SC_FLOW_FIN | SC_FLOW_RST | SC_FLOW_ENDED)
 
@@ -280,11 +290,18 @@ void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, boo
 
 /* client.c */
 void client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
+void measure_rtt(struct sc_flow *f, const struct sc_seg *s);
 
 /* accept.c */
 bool accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
 void accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi);
 void accept_merge(struct sc_replay *e, uint32_t fi);
+bool is_mirror_duplicate(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
+void annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct sc_held *h);
+
+/* fast.c */
+bool fast_suits(const struct sc_replay_cfg *cfg);
+bool fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
 
 /* hole.c */
 void hole_watch(struct sc_replay *e, uint32_t fi);
@@ -327,6 +344,7 @@ bool gate_torn(struct sc_replay *e, struct sc_session *s);
 bool gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h);
 void gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len);
 void gate_turn_over(struct sc_replay *e, struct sc_session *s);
+void gate_release(struct sc_replay *e, struct sc_session *s, uint32_t ack, enum gate_case why);
 
 /* send.c */
 void session_send(struct sc_replay *e, uint32_t si);
@@ -336,6 +354,9 @@ bool send_rst(struct sc_replay *e, uint32_t si, uint32_t seq);
 bool send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len);
 bool send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq);
 bool send_syn(struct sc_replay *e, uint32_t si);
+void send_reused(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
+		const struct sc_seg *seg);
+void note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held *h);
 void send_stray_ack(struct sc_replay *e, const struct sc_record *rec);
 
 /* recover.c */

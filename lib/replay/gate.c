@@ -126,16 +126,23 @@ count_release(struct sc_replay *e, enum gate_case why)
 		e->st->c[counters[why]]++;
 }
 
+/* A turn that begins at `ack` goes; the one before is over. */
+void
+gate_release(struct sc_replay *e, struct sc_session *s, uint32_t ack, enum gate_case why)
+{
+	count_release(e, why);
+	gate_turn_over(e, s);
+	s->base = ack;
+	s->turn_rx = answer_bytes(s);
+	s->flags &= ~SC_SESS_GATE;
+}
+
 static bool
 release(struct sc_replay *e, struct sc_session *s, const struct sc_held *h, enum gate_case why)
 {
-	count_release(e, why);
 	if (why == GATE_LONGER || why == GATE_SHORTER || why == GATE_TIMEOUT)
 		s->delta += (uint32_t)surplus(e, s, h);
-	gate_turn_over(e, s);
-	s->base = h->ack;
-	s->turn_rx = answer_bytes(s);
-	s->flags &= ~SC_SESS_GATE;
+	gate_release(e, s, h->ack, why);
 	return true;
 }
 

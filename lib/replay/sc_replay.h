@@ -92,6 +92,7 @@ struct sc_replay_cfg {
 	double speed; /* production's own times are divided by it; 0: flat out */
 	int socket;   /* NUMA node of its lcore; -1: any */
 	uint64_t now_us;
+	bool is_general; /* no short cut for plain packets: for tests that compare both ways */
 };
 
 struct sc_replay;

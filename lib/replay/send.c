@@ -159,16 +159,23 @@ send_stray_ack(struct sc_replay *e, const struct sc_record *rec)
 		C(e, TX_ACK)++;
 }
 
-/* The mirror frame that brought the held segment, cut down to its payload. */
+/* A mirror frame cut down to its payload, at `off`. */
+static void
+cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	m->data_off += (uint16_t)off;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+}
+
+/* The one that brought the held segment. */
 static struct rte_mbuf *
 spare_take(struct sc_replay *e, uint32_t len)
 {
 	struct rte_mbuf *m = e->spare;
 
 	e->spare = NULL;
-	m->data_off += (uint16_t)e->spare_off;
-	m->data_len = (uint16_t)len;
-	m->pkt_len = len;
+	cut_to_payload(m, e->spare_off, len);
 	return m;
 }
 
@@ -224,6 +231,24 @@ send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32
 	return true;
 }
 
+/* All of a held segment, in the frame that brought it; there is room for both frame and headers. */
+void
+send_reused(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
+		const struct sc_seg *seg)
+{
+	struct sc_tx_hdr hdr;
+
+	cut_to_payload(seg->mbuf, seg->payload_off, h->len);
+	header_init(e, s, &hdr);
+	hdr.payload_sum = h->sum;
+	hdr.seq = h->seq + s->offset;
+	hdr.ack = s->rcv_nxt;
+	hdr.flags = h->flags & SC_HELD_PSH ? SC_TCP_ACK | SC_TCP_PSH : SC_TCP_ACK;
+	frame_out(e, seg->mbuf, &hdr);
+	ack_sent(e, s);
+	C(e, TX_PAYLOAD) += h->len;
+}
+
 /* ---- the session's cursor ---- */
 
 static void
@@ -264,7 +289,7 @@ count_sent(struct sc_replay *e, struct sc_session *s, uint32_t seq, uint32_t n)
 }
 
 /* First data of a turn: what is measured from here on belongs to it. */
-static void
+void
 note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 {
 	if (!has_flag(s, SC_SESS_TURN)) {

@@ -452,6 +452,11 @@ void sc_session_unindex(struct sc_tables *t, uint32_t session);
  */
 uint32_t sc_held_take(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_t len,
 		uint32_t copy_below, bool *took_mbuf);
+/*
+ * The same for the whole payload of a segment without SYN, at most SC_CHUNK_SIZE bytes that stand in
+ * one piece, for one session: seq, refs and next are set, too.
+ */
+uint32_t sc_held_take_chunk(struct sc_tables *t, const struct sc_seg *seg);
 /* One without payload (FIN, RST). */
 uint32_t sc_held_take_empty(struct sc_tables *t);
 void sc_held_give(struct sc_tables *t, uint32_t i);

@@ -238,6 +238,32 @@ fill_chunks(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_
 }
 
 uint32_t
+sc_held_take_chunk(struct sc_tables *t, const struct sc_seg *seg)
+{
+	struct sc_held *h;
+	uint32_t i, c;
+
+	if (t->free_held.nb == 0 || t->free_chunk.nb == 0)
+		return SC_NONE;
+	i = freelist_take(&t->free_held);
+	c = freelist_take(&t->free_chunk);
+	memcpy(t->chunk[c], rte_pktmbuf_mtod_offset(seg->mbuf, void *, seg->payload_off),
+			seg->payload_len);
+	t->chunk_next[c] = SC_NONE;
+	h = &t->held[i];
+	*h = (struct sc_held){
+			.next = SC_NONE,
+			.seq = seg->seq,
+			.len = seg->payload_len,
+			.refs = 1,
+			.sum = seg->payload_sum,
+			.kind = SC_HELD_DATA,
+			.off = c,
+	};
+	return i;
+}
+
+uint32_t
 sc_held_take(struct sc_tables *t, const struct sc_seg *seg, uint32_t off, uint32_t len,
 		uint32_t copy_below, bool *took_mbuf)
 {

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fast: what nearly every data packet is, straight through: the next request of a client whose
+ * session is open, has nothing in flight, and whose answer has come to the byte. Everything else
+ * goes the general way (client.c, accept.c, send.c, gate.c), and this does what that does, to the
+ * same frame and the same counters: tests/sim runs its schedules both ways and compares.
+ */
+#include <string.h>
+
+#include "engine.h"
+
+/* Configurations in which a request goes as soon as its answer is exact. */
+bool
+fast_suits(const struct sc_replay_cfg *cfg)
+{
+	return cfg->copies == 1 && cfg->gate == SC_REPLAY_GATE_ANSWER
+			&& cfg->latency == SC_REPLAY_LATENCY_NONE && !cfg->pace_think
+			&& !cfg->is_general;
+}
+
+/* The next bytes of a live flow that holds none: small enough for a chunk, too many for a probe. */
+static bool
+is_plain_data(const struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s)
+{
+	const uint8_t wanted = SC_TCP_ACK;
+	const uint8_t others = SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST | SC_TCP_URG;
+
+	return f->state == SC_FLOW_LIVE && s->seq == f->nxt && f->held_head == SC_NONE
+			&& f->ooo_head == SC_NONE && (s->flags & (wanted | others)) == wanted
+			&& (f->flags & (SC_FLOW_BASE | SC_FLOW_PROD_FIN | FLOW_CLOSED))
+			== SC_FLOW_BASE
+			&& s->payload_len > PADDING_MAX && s->payload_len <= SC_CHUNK_SIZE
+			&& s->payload_len <= e->cfg.copy_below;
+}
+
+/* All acknowledged, nothing waits, and the window is open for n bytes in one segment. */
+static bool
+is_quiet(const struct sc_replay *e, const struct sc_session *s, uint32_t n)
+{
+	const uint16_t busy = SC_SESS_TARGET_FIN | SC_SESS_RECOVERY | SC_SESS_RTO | SC_SESS_GATE
+			| SC_SESS_PERSIST | SC_SESS_AT_ZERO;
+
+	return s->state == SC_CONN_OPEN && s->cur_una == SC_NONE && s->una == s->max
+			&& s->nxt == s->max && (s->flags & busy) == 0 && n <= s->mss && n <= s->wnd
+			&& n <= s->cwnd && e->now - s->resp_us <= UINT32_MAX / 2;
+}
+
+/* The turn before is answered to the byte, or this is still the same turn. */
+static bool
+is_answered(const struct sc_flow *f, const struct sc_session *s, const struct sc_seg *seg)
+{
+	if (sc_seq_leq(seg->ack, s->base))
+		return true;
+	if ((f->flags & SC_FLOW_PROD_SEEN) && sc_seq_gt(f->prod_nxt, seg->ack))
+		return false; /* perhaps a full-duplex turn */
+	return answer_bytes(s) == seg->ack - f->prod_base + s->delta;
+}
+
+/* The counters that accept.c and send.c count, together. */
+static void
+count(struct sc_replay *e, uint32_t n)
+{
+	C(e, BYTES_SEEN) += n;
+	C(e, BYTES_ACCEPTED) += n;
+	C(e, BYTES_ACCEPTED_COPIES) += n;
+	C(e, HELD_BYTES_NOW) += n;
+	C(e, TX_PAYLOAD_FIRST) += n;
+	C(e, BYTES_IN_FLIGHT_NOW) += n;
+}
+
+/* The flow after these bytes: accept_segment() and accept_in_order(). */
+static void
+note_flow(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *seg, uint32_t hi)
+{
+	f->held_head = f->held_tail = hi;
+	f->nxt += seg->payload_len;
+	f->accepted += seg->payload_len;
+	f->is_mid = true;
+	f->turn_ack = sc_seq_max(f->turn_ack, seg->ack);
+	f->cack = sc_seq_max(f->cack, seg->ack);
+	f->client_us = SC_MAX((uint32_t)seg->cap_us, 1u);
+}
+
+/* The session after they were sent: push_data(). */
+static void
+note_session(struct sc_replay *e, struct sc_session *s, const struct sc_held *h, uint32_t hi)
+{
+	note_first_send(e, s, h);
+	s->cur_una = hi;
+	s->nxt += h->len;
+	s->max = s->nxt;
+	rto_arm(e, s);
+}
+
+/*
+ * A client frame of the live flow fi. False: it is not plain, and nothing has been done with it;
+ * otherwise its mbuf has been sent, or freed.
+ */
+bool
+fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_session *s = session_at(e, fi); /* the only copy */
+	uint32_t hi;
+
+	if (!e->is_fast || !is_plain_data(e, f, seg) || !is_quiet(e, s, seg->payload_len)
+			|| !is_answered(f, s, seg) || !is_reusable(seg->mbuf, seg)
+			|| e->nb_tx >= SC_REPLAY_TX_MAX)
+		return false;
+	hi = sc_held_take_chunk(&e->t, seg);
+	if (hi == SC_NONE)
+		return false;
+	C(e, FRAMES_CLIENT)++;
+	flow_touch(e, fi);
+	measure_rtt(f, seg);
+	C(e, FRAMES_DUPLICATE) += is_mirror_duplicate(e, fi, seg);
+	annotate(e, f, seg, held_at(e, hi));
+	note_flow(e, f, seg, hi);
+	count(e, seg->payload_len);
+	if (sc_seq_gt(seg->ack, s->base))
+		gate_release(e, s, seg->ack, GATE_EXACT);
+	cwnd_restart(e, s);
+	send_reused(e, s, held_at(e, hi), seg);
+	note_session(e, s, held_at(e, hi), hi);
+	timer_rearm(e, fi);
+	return true;
+}
