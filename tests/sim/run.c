@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <rte_eal.h>
+#include <rte_hash_crc.h>
 #include <rte_mbuf.h>
 
 #include <sc_replay.h>
@@ -87,6 +88,7 @@ engine_cfg(struct sim *s, struct sim_run *r, struct sc_replay_cfg *rc)
 			.session_timeout_s = 120,
 			.speed = 1,
 			.now_us = SIM_T0_US,
+			.is_general = s->cfg.is_general,
 	};
 }
 
@@ -107,6 +109,12 @@ run_open(struct sim *s)
 	return r->engine == NULL ? -ENOMEM : 0;
 }
 
+static void
+digest(struct sim *s, const void *data, size_t len)
+{
+	s->verdict.digest = rte_hash_crc(data, (uint32_t)len, s->verdict.digest);
+}
+
 void
 run_close(struct sim *s)
 {
@@ -114,6 +122,8 @@ run_close(struct sim *s)
 
 	if (r == NULL)
 		return;
+	digest(s, r->stats.c, sizeof(r->stats.c));
+	digest(s, r->stats.m, sizeof(r->stats.m));
 	sc_replay_destroy(r->engine);
 	if (rte_mempool_avail_count(mirror_pool) != MBUFS
 			|| rte_mempool_avail_count(tx_pool) != TX_MBUFS)
@@ -267,6 +277,8 @@ transmit(struct sim *s, struct rte_mbuf *m)
 {
 	struct sc_seg seg;
 
+	digest(s, &s->now_us, sizeof(s->now_us));
+	digest(s, rte_pktmbuf_mtod(m, const void *), m->data_len);
 	if (sc_packet_parse(m, SC_LINK_ETHER, &seg) != SC_R_NONE) {
 		sim_fail(s, "the engine built a frame that does not parse");
 		rte_pktmbuf_free(m);

@@ -146,6 +146,7 @@ struct sim_cfg {
 	uint32_t copies;
 	bool is_v6, is_pool;
 	bool is_file, flat_out, pace_think;
+	bool is_general; /* the engine takes no short cut */
 	uint8_t latency, gate; /* enum sc_replay_latency, enum sc_replay_gate */
 	uint32_t latency_us;
 	uint32_t rate; /* how often a disturbance strikes, in 1/1000 */
@@ -256,7 +257,8 @@ struct sim_totals {
 
 struct sim_verdict {
 	char failure[600];
-	uint32_t flow; /* SIM_NONE: no one flow */
+	uint32_t flow;   /* SIM_NONE: no one flow */
+	uint32_t digest; /* of all frames that the engine sent, when, and of its counters */
 };
 
 struct sim_timeline; /* timeline.c */
