@@ -62,6 +62,21 @@ enum sc_tx_kind {
 	SC_TX_NEIGHBOUR
 };
 
+#define SC_GUARD_TARGETS 1024 /* slots, powers of two: more than twice as many as there can be */
+#define SC_GUARD_SOURCES 2048
+
+/* What the guard looks up for IPv4, by hash; as the tables of the box are at sc_tx_init(). */
+struct sc_guard_target {
+	uint64_t key;                /* address and port; GUARD_NO_KEY: free */
+	const _Atomic uint64_t *hop; /* of sc_nexthop: the MAC as it is now */
+};
+
+struct sc_guard {
+	uint32_t target_mask, source_mask;
+	struct sc_guard_target target[SC_GUARD_TARGETS];
+	uint32_t source[SC_GUARD_SOURCES]; /* targets, next hops, box, production; 0: free */
+};
+
 struct sc_tx {
 	struct sc_box *box;
 	struct sc_stats *stats;
@@ -70,9 +85,13 @@ struct sc_tx {
 	enum sc_tx_kind kind;
 	uint32_t nb_backlog;
 	struct rte_mbuf *backlog[SC_TX_BACKLOG + 64];
+	struct sc_guard guard;
 };
 
-/* The TX queue of user `i` of `users`, shared by lock where the test port has fewer queues. */
+/*
+ * The TX queue of user `i` of `users`, shared by lock where the test port has fewer queues. Targets and
+ * rules of the box stay as they are from here on.
+ */
 void sc_tx_init(struct sc_tx *tx, struct sc_box *box, struct sc_stats *stats, uint16_t i,
 		uint16_t users, enum sc_tx_kind kind);
 /*
