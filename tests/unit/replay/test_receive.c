@@ -105,7 +105,7 @@ timestamp_echo(void **state)
 	t1 = sc_clock_tsval(b->now_us) + 77;
 	conv_target_answer(c, 10);
 	b->now_us += BED_S;
-	conv_target_answer(c, 10);
+	conv_target_answer(c, 600);
 	/* the delayed ACK answers the first one's timestamp */
 	assert_int_equal(conv_expect(c, SC_TCP_ACK, 0)->seg.tsecr, t1);
 	/* one that lies beyond a hole is no echo */
@@ -137,6 +137,29 @@ delayed_ack(void **state)
 	conv_expect(c, SC_TCP_ACK, 0);
 	bed_run(b, BED_S);
 	bed_silent(b);
+	bed_end(b);
+}
+
+/* Small segments are none of those every second of which is acknowledged at once. */
+static void
+small_answers(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 10);
+	conv_target_answer(c, 240);
+	conv_target_answer(c, 100);
+	conv_target_answer(c, 196);
+	bed_silent(b);
+	conv_target_answer(c, 1);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_target_answer(c, 240);
+	conv_target_answer(c, 100);
+	bed_run(b, 39 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 2 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 0);
 	bed_end(b);
 }
 
@@ -205,11 +228,11 @@ partly_old(void **state)
 	struct conv *c = bed_conv(b);
 
 	conv_open_said(c, 10);
-	conv_target_answer(c, 100);
+	conv_target_answer(c, 600);
 	c->tnxt += 30;
 	conv_record(c, SC_TCP_ACK, c->tnxt - 80, c->tack, 80);
 	conv_expect(c, SC_TCP_ACK, 0);
-	assert_int_equal(COUNT(b, ANSWER_NEW), 130);
+	assert_int_equal(COUNT(b, ANSWER_NEW), 630);
 	assert_int_equal(COUNT(b, ANSWER_DUPLICATE), 50);
 	conv_close(c);
 	bed_end(b);
@@ -379,6 +402,7 @@ main(void)
 			BOTH(no_timestamps),
 			BOTH(timestamp_echo),
 			BOTH(delayed_ack),
+			BOTH(small_answers),
 			BOTH(piggyback),
 			BOTH(hole),
 			BOTH(bare_ack_beyond),
