@@ -5,7 +5,7 @@
  * much is under way, or nothing; a single conversation gets short ones.
  */
 #include <sched.h>
-#include <time.h>
+#include <unistd.h>
 
 #include <rte_pause.h>
 
@@ -17,27 +17,19 @@
 #define WORK_FEW 16    /* less in a sleep: somebody may be waiting for the next frame */
 #define WORK_MANY 256u /* more in a sleep: rings may run full */
 
-static void
-choose_sleep(struct sc_idler *i)
+static uint32_t
+choose_sleep(struct sc_idler *i, uint64_t max_us)
 {
-	uint32_t us = SLEEP_MIN_US;
+	uint32_t us = SLEEP_MIN_US, work = i->work;
 
-	if (i->work == WORK_MANY)
+	if (work == WORK_MANY)
 		us = i->sleep_us / 2;
-	else if (i->work == 0 || i->work >= WORK_FEW)
+	else if (work == 0 || work >= WORK_FEW)
 		us = 2 * i->sleep_us;
 	i->sleep_us = SC_CLAMP(us, SLEEP_MIN_US, SLEEP_MAX_US);
 	i->work = 0;
-}
-
-static void
-sleep_at_most(struct sc_idler *i, uint64_t max_us)
-{
-	struct timespec ts = {0};
-
-	choose_sleep(i);
-	ts.tv_nsec = 1000 * (long)SC_MIN(max_us, (uint64_t)i->sleep_us);
-	nanosleep(&ts, NULL);
+	/* With much under way some deadline is always near, and would make every sleep a short one. */
+	return work >= WORK_FEW ? i->sleep_us : (uint32_t)SC_MIN(max_us, (uint64_t)i->sleep_us);
 }
 
 void
@@ -52,7 +44,7 @@ sc_idle(struct sc_idler *i, uint32_t done, uint64_t max_us)
 	if (i->mode == SC_IDLE_YIELD)
 		sched_yield();
 	else if (i->mode == SC_IDLE_SLEEP && i->empty >= EMPTY_ROUNDS && max_us > 0)
-		sleep_at_most(i, max_us);
+		usleep(choose_sleep(i, max_us));
 	else
 		rte_pause();
 }
