@@ -58,7 +58,7 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 }
 
 /* The client's RTT: from the last SYN-ACK (or SYN), then the shortest data-to-ACK (gate study, 4). */
-void
+static void
 measure_rtt(struct sc_flow *f, const struct sc_seg *s)
 {
 	uint32_t us;

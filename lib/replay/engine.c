@@ -268,7 +268,8 @@ records_of_sessions(struct sc_replay *e, const struct sc_record *rec, uint32_t n
 		C(e, REC_MATCHED)++;
 		C(e, ANSWER_BYTES) += rec[i].len;
 		flow_touch(e, sc_session_flow(&e->t, si[i]));
-		machine_record(e, si[i], &rec[i]);
+		if (!fast_record(e, si[i], &rec[i]))
+			machine_record(e, si[i], &rec[i]);
 	}
 }
 

@@ -290,7 +290,6 @@ void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, boo
 
 /* client.c */
 void client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
-void measure_rtt(struct sc_flow *f, const struct sc_seg *s);
 
 /* accept.c */
 bool accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
@@ -302,6 +301,7 @@ void annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, st
 /* fast.c */
 bool fast_suits(const struct sc_replay_cfg *cfg);
 bool fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
+bool fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 
 /* hole.c */
 void hole_watch(struct sc_replay *e, uint32_t fi);
@@ -366,9 +366,12 @@ void cwnd_restart(const struct sc_replay *e, struct sc_session *s);
 void rto_expired(struct sc_replay *e, uint32_t si);
 void persist_expired(struct sc_replay *e, uint32_t si);
 void rtt_sample(struct sc_session *s, uint32_t us);
+void cwnd_grow(struct sc_session *s, uint32_t acked);
 
 /* receive.c */
 void on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
+void keep_timestamp(struct sc_session *s, const struct sc_record *rec);
+void owe_ack(struct sc_replay *e, uint32_t si, bool at_once);
 void on_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 void on_reset(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 void on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec);

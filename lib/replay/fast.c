@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fast: what nearly every data packet is, straight through: the next request of a client whose
- * session is open, has nothing in flight, and whose answer has come to the byte. Everything else
- * goes the general way (client.c, accept.c, send.c, gate.c), and this does what that does, to the
- * same frame and the same counters: tests/sim runs its schedules both ways and compares.
+ * fast: what nearly every data packet is, straight through. From the mirror: the next request of a
+ * client whose session is open, has nothing in flight, and whose answer has come to the byte. From
+ * the target: the next bytes of an answer, which acknowledge the request or nothing new. Everything
+ * else goes the general way (client.c, accept.c, gate.c, send.c; receive.c, recover.c), and this does
+ * what that does, to the same frames and the same counters: tests/sim compares.
  */
 #include <string.h>
 
@@ -112,7 +113,6 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 		return false;
 	C(e, FRAMES_CLIENT)++;
 	flow_touch(e, fi);
-	measure_rtt(f, seg);
 	C(e, FRAMES_DUPLICATE) += is_mirror_duplicate(e, fi, seg);
 	annotate(e, f, seg, held_at(e, hi));
 	note_flow(e, f, seg, hi);
@@ -123,5 +123,83 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	send_reused(e, s, held_at(e, hi), seg);
 	note_session(e, s, held_at(e, hi), hi);
 	timer_rearm(e, fi);
+	return true;
+}
+
+/* ---- answers ---- */
+
+static bool
+is_plain_answer(const struct sc_replay *e, const struct sc_session *s, const struct sc_record *rec)
+{
+	const uint8_t wanted = SC_TCP_ACK, others = SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST;
+	const uint16_t busy =
+			SC_SESS_TARGET_FIN | SC_SESS_RECOVERY | SC_SESS_GATE | SC_SESS_PERSIST;
+
+	return e->is_fast && s->state == SC_CONN_OPEN && s->cur_nxt == SC_NONE
+			&& rec->seq == s->rcv_nxt && rec->len > 0 && rec->wnd > 0 && s->wnd > 0
+			&& (rec->flags & (wanted | others)) == wanted && (s->flags & busy) == 0
+			&& s->nxt == s->max && rec->ack == s->max;
+}
+
+/* All that is in flight is one held segment, and the flow holds nothing else. */
+static bool
+is_one_in_flight(struct sc_replay *e, const struct sc_flow *f, const struct sc_session *s)
+{
+	const struct sc_held *h;
+
+	if (f->held_head != s->cur_una || f->held_tail != s->cur_una)
+		return false;
+	h = held_at(e, s->cur_una);
+	return h->kind == SC_HELD_DATA && h->refs == 1 && h->seq + s->offset + h->len == s->max;
+}
+
+/* The request has arrived: new_ack(), deliver() and held_release(). */
+static void
+note_delivered(struct sc_replay *e, struct sc_flow *f, struct sc_session *s)
+{
+	uint32_t n = s->max - s->una, hi = s->cur_una;
+
+	C(e, BYTES_DELIVERED) += n;
+	C(e, BYTES_IN_FLIGHT_NOW) -= n;
+	C(e, HELD_BYTES_NOW) -= held_at(e, hi)->len;
+	f->held_head = f->held_tail = s->cur_una = SC_NONE;
+	sc_held_give(&e->t, hi);
+	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(s->max, s->rtt_seq)) {
+		rtt_sample(s, e->now - s->rtt_us);
+		s->flags &= ~SC_SESS_TIMED;
+	}
+	s->una = s->max;
+	s->retries = s->dup_acks = 0;
+	cwnd_grow(s, n);
+	if (sc_seq_gt(s->max, s->recover))
+		s->recover = s->max - 1;
+	s->flags &= ~SC_SESS_RTO;
+	s->acked_us = e->now;
+}
+
+/* A record of session si. False: it is not plain, and nothing has been done with it. */
+bool
+fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
+{
+	struct sc_session *s = session_at(e, si);
+	struct sc_flow *f = flow_at(e, si); /* the only copy */
+	uint32_t wnd = (uint32_t)rec->wnd << s->snd_wscale;
+
+	if (!is_plain_answer(e, s, rec) || (s->una != s->max && !is_one_in_flight(e, f, s)))
+		return false;
+	keep_timestamp(s, rec);
+	C(e, ANSWER_NEW) += rec->len;
+	s->answer_new += rec->len;
+	s->rcv_nxt += rec->len;
+	gate_answer(e, s, rec->len);
+	s->quiet_us = e->now;
+	s->reopens = 0;
+	s->unacked_segs += SC_MAX(rec->segs & 0x7f, 1);
+	if (s->una != s->max)
+		note_delivered(e, f, s);
+	s->wnd = wnd;
+	s->max_wnd = SC_MAX(s->max_wnd, wnd);
+	owe_ack(e, si, s->unacked_segs >= 2);
+	timer_rearm(e, si);
 	return true;
 }

@@ -41,7 +41,7 @@ learn_options(const struct sc_replay *e, struct sc_session *s, const struct sc_r
 }
 
 /* Acknowledge now, later (RFC 5681 section 4.2), or after the client's own RTT. */
-static void
+void
 owe_ack(struct sc_replay *e, uint32_t si, bool at_once)
 {
 	struct sc_session *s = session_at(e, si);
@@ -185,7 +185,7 @@ is_ack_acceptable(const struct sc_session *s, const struct sc_record *rec)
 }
 
 /* RFC 7323 section 4.3. */
-static void
+void
 keep_timestamp(struct sc_session *s, const struct sc_record *rec)
 {
 	if (!has_flag(s, SC_SESS_TS) || !(rec->segs & SC_REC_TS))

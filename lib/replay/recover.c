@@ -88,8 +88,8 @@ deliver(struct sc_replay *e, struct sc_session *s, uint32_t ack)
 
 /* ---- congestion control ---- */
 
-static void
-grow(struct sc_session *s, uint32_t acked)
+void
+cwnd_grow(struct sc_session *s, uint32_t acked)
 {
 	if (s->cwnd < s->ssthresh)
 		s->cwnd += SC_MIN(acked, (uint32_t)s->mss);
@@ -181,7 +181,7 @@ new_ack(struct sc_replay *e, uint32_t si, uint32_t ack)
 		s->flags &= ~SC_SESS_RECOVERY;
 		s->cwnd = s->ssthresh;
 	} else {
-		grow(s, acked);
+		cwnd_grow(s, acked);
 		if (sc_seq_gt(ack, s->recover))
 			s->recover = ack - 1; /* never 2^31 behind: it would seem to lie ahead */
 	}
