@@ -33,7 +33,8 @@
 #define FIN_LINGER_US (30 * SC_US_PER_S)
 #define RETRY_US 256 /* a full TX array or an empty pool: try again */
 #define TUPLE_RETRY_US (1 * SC_US_PER_MS)
-#define IW_SEGMENTS 10 /* RFC 6928 */
+#define MSS_DEFAULT_V4 536 /* RFC 9293 section 3.7.1 */
+#define IW_SEGMENTS 10     /* RFC 6928 */
 
 /* Releases by case, as counted. */
 enum gate_case {
@@ -256,6 +257,16 @@ is_reusable(const struct rte_mbuf *m, const struct sc_seg *s)
 {
 	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1
 			&& m->data_off + s->payload_off >= SC_TX_HDR_MAX;
+}
+
+/*
+ * Acknowledge at once: every second full-sized segment (RFC 5681 section 4.2). Head and body of a
+ * small answer, sent apart, are none; the next request acknowledges them.
+ */
+static inline bool
+is_ack_due(const struct sc_session *s)
+{
+	return s->unacked_segs >= 2 && s->rcv_nxt - s->acked > MSS_DEFAULT_V4;
 }
 
 /* The end of the client's stream has been captured, or is of our making. */

@@ -199,7 +199,7 @@ fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		note_delivered(e, f, s);
 	s->wnd = wnd;
 	s->max_wnd = SC_MAX(s->max_wnd, wnd);
-	owe_ack(e, si, s->unacked_segs >= 2);
+	owe_ack(e, si, is_ack_due(s));
 	timer_rearm(e, si);
 	return true;
 }

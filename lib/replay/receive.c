@@ -7,7 +7,6 @@
 
 #define CHALLENGE_US (500 * SC_US_PER_MS)
 #define ACK_DELAY_MAX_US (500 * SC_US_PER_MS) /* RFC 5681 section 4.2 */
-#define MSS_DEFAULT_V4 536                    /* RFC 9293 section 3.7.1 */
 #define MSS_DEFAULT_V6 1220
 
 static uint32_t
@@ -225,11 +224,7 @@ old_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	ack_process(e, si, rec);
 }
 
-/*
- * New bytes, perhaps behind a hole, perhaps with a FIN. Returns whether to acknowledge at once: every
- * second full-sized segment (RFC 5681 section 4.2). Head and body of a small answer, sent apart, are
- * none; the next request acknowledges them.
- */
+/* New bytes, perhaps behind a hole, perhaps with a FIN. Returns whether to acknowledge at once. */
 static bool
 new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *rec)
 {
@@ -258,7 +253,7 @@ new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *r
 		s->flags |= SC_SESS_TARGET_FIN;
 		return true;
 	}
-	return hole > 0 || (s->unacked_segs >= 2 && s->rcv_nxt - s->acked > MSS_DEFAULT_V4);
+	return hole > 0 || is_ack_due(s);
 }
 
 /* Our FIN acknowledged, the target's received: what is left to wait for? */
