@@ -159,6 +159,8 @@ sc_addr_is_loopback(const struct sc_addr *a)
 static inline bool
 sc_addr_is_no_host(const struct sc_addr *a)
 {
+	if (sc_addr_is_v4(a))
+		return a->u32[3] == 0 || (a->b[12] & 0xf0) == 0xe0 || a->b[12] == 127;
 	return sc_addr_is_zero(a) || sc_addr_is_multicast(a) || sc_addr_is_loopback(a);
 }
 

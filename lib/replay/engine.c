@@ -43,6 +43,18 @@ sc_replay_max_refs(const struct sc_replay_cfg *cfg)
 	return (uint32_t)SC_CLAMP(cfg->held_bytes / 4 / 2048, 16, 1u << 20);
 }
 
+static void
+port_add(uint8_t *map, uint16_t port)
+{
+	map[port >> 3] |= (uint8_t)(1 << (port & 7));
+}
+
+static bool
+port_has(const uint8_t *map, uint16_t port)
+{
+	return map[port >> 3] & (1 << (port & 7));
+}
+
 struct sc_replay *
 sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 {
@@ -61,7 +73,9 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)
-		e->port_mapped[cfg->rules[i].prod_port >> 3] |= 1 << (cfg->rules[i].prod_port & 7);
+		port_add(e->port_mapped, cfg->rules[i].prod_port);
+	for (unsigned int i = 0; i < cfg->nb_targets; i++)
+		port_add(e->port_target, cfg->targets[i].port);
 	tables_cfg(cfg, &tc);
 	if (e->holes == NULL)
 		sc_err_set(err, -ENOMEM, "no memory for the list of %u flows with a hole",
@@ -92,14 +106,10 @@ sc_replay_destroy(struct sc_replay *e)
 /* ---- mirror ---- */
 
 static bool
-is_port_mapped(const struct sc_replay *e, uint16_t port)
-{
-	return e->port_mapped[port >> 3] & (1 << (port & 7));
-}
-
-static bool
 is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
+	if (!port_has(e->port_target, port))
+		return false;
 	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
 		if (e->cfg.targets[i].port == port && sc_addr_eq(&e->cfg.targets[i].addr, a))
 			return true;
@@ -128,19 +138,12 @@ prod_find(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 	return prod;
 }
 
-/* The dictionary entry of a production endpoint, made when a rule names it. */
+/* The dictionary entry of a production endpoint that was not met before, if a rule names it. */
 static enum sc_reason
-prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
+prod_add(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
 {
-	int rule;
+	int rule = sc_rules_match(e->cfg.rules, e->cfg.nb_rules, a, port);
 
-	*prod = SC_NONE;
-	if (!is_port_mapped(e, port))
-		return SC_R_NOT_MAPPED;
-	*prod = prod_find(e, a, port);
-	if (*prod != SC_NONE)
-		return SC_R_NONE;
-	rule = sc_rules_match(e->cfg.rules, e->cfg.nb_rules, a, port);
 	if (rule < 0)
 		return SC_R_NOT_MAPPED;
 	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
@@ -151,6 +154,15 @@ prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *p
 			*prod = sc_prod_add(&e->t, a, port, (uint16_t)i);
 	}
 	return *prod == SC_NONE ? SC_R_PRODUCTION_TABLE_FULL : SC_R_NONE;
+}
+
+static inline enum sc_reason
+prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
+{
+	if (!port_has(e->port_mapped, port))
+		return SC_R_NOT_MAPPED;
+	*prod = prod_find(e, a, port);
+	return *prod != SC_NONE ? SC_R_NONE : prod_add(e, a, port, prod);
 }
 
 static bool
@@ -169,7 +181,7 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 
 	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
 		return SC_R_MIRROR_LOOP;
-	if (!is_synack || !is_port_mapped(e, s->sport)) {
+	if (!is_synack || !port_has(e->port_mapped, s->sport)) {
 		r = prod_of(e, &s->dst, s->dport, &prod);
 		ms->half = SC_HALF_CLIENT;
 	}
@@ -225,7 +237,7 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
-		if (e->generation != generation)
+		if (e->generation != generation && !sc_flow_is(&e->t, value[i], &key[i]))
 			value[i] = sc_flow_find(&e->t, &key[i]);
 		if (ms[i].half == SC_HALF_CLIENT)
 			client_frame(e, &ms[i], value[i]);

@@ -97,6 +97,7 @@ struct sc_replay {
 	struct rte_mbuf *spare;
 	uint32_t spare_held, spare_off;           /* where its payload begins */
 	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
+	uint8_t port_target[8192];                /* bit map: a target has this port */
 	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
 	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */

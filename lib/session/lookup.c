@@ -46,6 +46,16 @@ flow_prefetch(const void *arg, uint32_t value)
 	rte_prefetch0(key_of(arg, value));
 }
 
+bool
+sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k)
+{
+	if (value == SC_NONE || !flow_eq(t, value, k))
+		return false;
+	if (value & SC_TOMB_BIT)
+		return t->tomb[value & ~SC_TOMB_BIT].in_use;
+	return t->flow[value].state != SC_FLOW_FREE && !(t->flow[value].flags & SC_FLOW_DETACHED);
+}
+
 uint32_t
 sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k)
 {

@@ -410,6 +410,11 @@ sc_session_next(const struct sc_tables *t, uint32_t session)
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
+/*
+ * Is what sc_flow_find() returned a while ago still its answer? False for SC_NONE: there may be an
+ * entry by now.
+ */
+bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k);
 /* The same for up to 32 keys at once, with prefetch. */
 void sc_flow_find_bulk(
 		const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out);
