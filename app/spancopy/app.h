@@ -69,12 +69,36 @@ struct app {
 /* A sentence for the report and the log; repeated ones are kept once. */
 void app_warn(struct app *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* layout.c: EAL arguments, lcores, memory. APP_OK or APP_ENVIRONMENT. */
+/* What a run takes, and what this machine has. */
+struct app_memory {
+	uint64_t nb_mbufs,
+			frames_mib; /* mbufs, rings, DPDK itself: hugepages if there are enough */
+	uint64_t nb_flows, tables_mib; /* ordinary memory, transparent hugepages if there are */
+	uint64_t page_kib, pages, free_pages, total_pages; /* hugepages: size, needed, there */
+	bool is_huge;                                      /* the frames are to be in hugepages */
+	bool must_be_huge;                                 /* and nowhere else */
+	bool is_given;      /* what stands behind "--" says which pages */
+	bool is_size_given; /* or how much */
+};
+
+/* Bytes of a frame that a mbuf of a pool has room for. */
+#define APP_RX_ROOM 2048
+uint16_t app_tx_room(const struct app *a);
+
+/* memory.c: sizes the pools, too. */
+void app_memory_plan(struct app *a, struct app_memory *m);
+/* 0 or -ENOMEM with what is missing and what would make it. */
+int app_memory_check(const struct app *a, const struct app_memory *m, struct sc_err *err);
+/* A sentence without a dot. */
+void app_memory_text(const struct app *a, const struct app_memory *m, char *buf, size_t size);
+/* To the log. */
+void app_memory_say(const struct app *a, const struct app_memory *m);
+
+/* layout.c: EAL arguments, lcores. APP_OK or APP_ENVIRONMENT. */
 int app_eal_start(struct app *a, struct sc_err *err);
 /* Data lcores wanted: workers, intercepts, and the pump of captures and peers. */
 unsigned int app_nb_lcores(const struct app *a);
 bool app_has_pump(const struct app *a);
-void app_size_pools(struct app *a);
 void app_replay_cfg(const struct app *a, struct sc_replay_cfg *rc);
 
 /* boot.c: everything between EAL and the loops, and back. Exit statuses. */

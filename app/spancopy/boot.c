@@ -29,11 +29,11 @@ make_pool(const char *name, uint32_t n, uint16_t room)
 static int
 boot_pools(struct app *a, struct sc_err *err)
 {
-	uint16_t tx_room = (uint16_t)SC_MAX(2048, a->cfg.mtu + 128);
+	uint16_t tx_room = app_tx_room(a);
 
 	if (sc_mbuf_init() < 0)
 		return sc_err_set(err, -ENOMEM, "DPDK has no room for a dynamic mbuf field");
-	a->rx_pool = make_pool("rx", a->rx_pool_size, 2048);
+	a->rx_pool = make_pool("rx", a->rx_pool_size, APP_RX_ROOM);
 	a->tx_pool = make_pool("tx", a->tx_pool_size, tx_room);
 	if (a->peer_pool_size > 0)
 		a->peer_pool = make_pool("peer", a->peer_pool_size, tx_room);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* layout: which lcore runs where, how much memory EAL gets, and from where. */
+/* layout: which lcore runs where, and how DPDK is started. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -9,18 +9,12 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_mbuf.h>
 
 #include <sc_nic.h>
 
 #include "app.h"
 
 #define ARGS_MAX (32 + SC_EAL_ARGS_MAX + 4 * SC_PORTS_MAX)
-#define DESCRIPTORS 1024
-#define CACHE 256
-#define RING_PORT_SLOTS 4096 /* frames that a ring port and its driver may hold, per queue */
-#define MBUF_BYTES 2560u     /* data room 2,048, headroom, struct and overhead */
-#define SPARE_MIB 64u        /* rings, EAL itself */
 
 struct args {
 	char text[ARGS_MAX][SC_DEV_MAX + 32];
@@ -121,50 +115,6 @@ app_replay_cfg(const struct app *a, struct sc_replay_cfg *rc)
 	}
 }
 
-/*
- * Held frames must never starve the descriptors: both are in the receive pool. So are mirror frames
- * that are sent on.
- */
-void
-app_size_pools(struct app *a)
-{
-	uint32_t w = a->cfg.workers, lcores = app_nb_lcores(a) + 1;
-	struct sc_replay_cfg rc;
-	uint32_t nb_rx = a->cfg.intercept_mode == SC_INTERCEPT_INLINE ? w : a->cfg.intercepts;
-	uint32_t queues = w * SC_MAX(a->cfg.nb_mirror, 1u) + nb_rx + 1;
-
-	uint32_t tx = queues * DESCRIPTORS + w * (SC_TX_BACKLOG + SC_REPLAY_TX_MAX + 128);
-
-	app_replay_cfg(a, &rc);
-	if (a->cfg.peer == SC_PEER_CAPTURE) {
-		tx += (w + 1) * RING_PORT_SLOTS;
-		a->peer_pool_size = 4 * RING_PORT_SLOTS + lcores * CACHE * 2;
-	}
-	a->tx_pool_size = tx + lcores * CACHE * 2;
-	a->rx_pool_size = queues * DESCRIPTORS + w * sc_replay_max_refs(&rc) + lcores * CACHE * 2
-			+ APP_NEIGH_RING + w * SC_FRAGMENTS_MAX + tx
-			+ (w > 1 ? w * w * SC_HANDOVER_RING + w * SC_HANDOVER_RING_SOFT : 0);
-	if (a->cfg.nb_captures > 0)
-		a->rx_pool_size += w * RING_PORT_SLOTS + SC_FRAGMENTS_MAX;
-}
-
-/* Kibibytes of a line of /proc/meminfo. */
-static uint64_t
-meminfo(const char *word)
-{
-	unsigned long long value = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, word, strlen(word)) == 0)
-			sscanf(line + strlen(word), ": %llu", &value);
-	fclose(f);
-	return value;
-}
-
 static bool
 has_own_arg(const struct app *a, const char *word)
 {
@@ -174,35 +124,25 @@ has_own_arg(const struct app *a, const char *word)
 	return false;
 }
 
-/* Hugepages where they are free; otherwise ordinary pages, slower, and said so. */
+/* Which pages the frames are in. What stands behind "--" is left as it is. */
 static void
-memory_args(struct app *a, struct args *x)
+memory_args(const struct app_memory *m, struct args *x)
 {
-	uint64_t mbufs = (uint64_t)a->rx_pool_size + a->tx_pool_size + a->peer_pool_size;
-	uint64_t mib = mbufs * (MBUF_BYTES + (a->cfg.mtu > 1600 ? a->cfg.mtu : 0)) / (1 << 20)
-			+ SPARE_MIB;
-	uint64_t free_mib = meminfo("HugePages_Free") * meminfo("Hugepagesize") / 1024;
 	char word[64];
 
-	if (has_own_arg(a, "--no-huge") || has_own_arg(a, "--in-memory")
-			|| has_own_arg(a, "--huge-dir"))
+	if (m->is_given)
 		return;
-	snprintf(word, sizeof(word), "%llu", (unsigned long long)mib);
-	if (free_mib >= mib) {
+	if (m->is_huge) {
 		add_arg(x, "--in-memory");
 	} else {
-		sc_log(a->cmd == SC_CMD_RUN ? SC_LOG_WARN : SC_LOG_INFO, "memory",
-				"%llu MiB of hugepages are free and %llu MiB wanted: running on "
-				"ordinary pages, slower (echo %llu > /proc/sys/vm/nr_hugepages)",
-				(unsigned long long)free_mib, (unsigned long long)mib,
-				(unsigned long long)(mib / 2 + 16));
 		add_arg(x, "--no-huge");
 		add_arg(x, "--no-shconf");
 	}
-	if (!has_own_arg(a, "-m")) {
-		add_arg(x, "-m");
-		add_arg(x, word);
-	}
+	if (m->is_size_given)
+		return;
+	snprintf(word, sizeof(word), "%llu", (unsigned long long)m->frames_mib);
+	add_arg(x, "-m");
+	add_arg(x, word);
 }
 
 static bool
@@ -229,46 +169,28 @@ choose_idle(struct app *a, bool any_pci)
 		a->cfg.idle = any_pci ? SC_IDLE_BUSY : SC_IDLE_SLEEP;
 }
 
-/* Tables of flows, sessions and held bytes come from ordinary memory: say so before it is gone. */
-static bool
-has_memory(struct app *a, struct sc_err *err)
-{
-	uint64_t free_mib = meminfo("MemAvailable") / 1024, mib;
-	struct sc_replay_cfg rc;
-
-	app_replay_cfg(a, &rc);
-	mib = sc_replay_size(&rc) * a->cfg.workers >> 20;
-	if (free_mib == 0 || mib < free_mib)
-		return true;
-	sc_err_set(err, -ENOMEM,
-			"%u flows x %u copies with %llu MiB of held bytes need %llu MiB of memory, "
-			"and %llu are available: lower --max-flows, --copies or --held-bytes",
-			a->cfg.max_flows, a->cfg.copies,
-			(unsigned long long)(a->cfg.held_bytes >> 20), (unsigned long long)mib,
-			(unsigned long long)free_mib);
-	return false;
-}
-
 int
 app_eal_start(struct app *a, struct sc_err *err)
 {
 	struct args *x = calloc(1, sizeof(*x));
+	struct app_memory memory;
 	char word[4096];
 	bool any_pci;
 
+	app_memory_plan(a, &memory);
 	if (x == NULL)
 		sc_err_set(err, -ENOMEM, "no memory for the arguments of DPDK");
-	if (x == NULL || !has_memory(a, err)) {
+	if (x == NULL || app_memory_check(a, &memory, err) < 0) {
 		free(x);
 		return APP_ENVIRONMENT;
 	}
-	app_size_pools(a);
+	app_memory_say(a, &memory);
 	add_arg(x, "spancopy");
 	if (!has_own_arg(a, "--lcores") && !has_own_arg(a, "-l")) {
 		lcores_arg(a, word, sizeof(word));
 		x->argv[x->argc++] = word;
 	}
-	memory_args(a, x);
+	memory_args(&memory, x);
 	any_pci = device_args(a, x);
 	if (!any_pci)
 		add_arg(x, "--no-pci");

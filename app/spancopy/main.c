@@ -79,6 +79,21 @@ replay(struct app *a)
 	return status == APP_OK ? app_verdict(a) : fail(&err, status);
 }
 
+/* What a run would take; here it may be missing, as the check need not be on the box. */
+static void
+print_memory(struct app *a)
+{
+	struct app_memory m;
+	struct sc_err err;
+	char text[256];
+
+	app_memory_plan(a, &m);
+	app_memory_text(a, &m, text, sizeof(text));
+	printf("Memory: %s.\n", text);
+	if (app_memory_check(a, &m, &err) < 0)
+		printf("This machine would refuse it: %s\n", err.text);
+}
+
 static int
 check(struct app *a)
 {
@@ -87,6 +102,7 @@ check(struct app *a)
 	int status = APP_OK;
 
 	if (a->cfg.nb_captures == 0) {
+		print_memory(a);
 		printf("The configuration is fit to run.\n");
 		return APP_OK;
 	}
@@ -102,6 +118,7 @@ check(struct app *a)
 		return fail(&err, APP_CAPTURE);
 	}
 	sc_survey_print(survey, stdout);
+	print_memory(a);
 	if (!sc_survey_is_fit(survey))
 		status = APP_CAPTURE;
 	free(survey);

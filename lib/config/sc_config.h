@@ -35,6 +35,12 @@ enum sc_pace {
 	SC_PACE_THINK,
 	SC_PACE_IMMEDIATE
 };
+enum sc_pages {
+	SC_PAGES_AUTO, /* huge where they are free; PCI ports want them */
+	SC_PAGES_HUGE,
+	SC_PAGES_SMALL
+};
+
 enum sc_idle {
 	SC_IDLE_AUTO,
 	SC_IDLE_BUSY,
@@ -94,6 +100,7 @@ struct sc_config {
 	uint32_t intercepts; /* 1..4, default 1 */
 	enum sc_intercept_mode intercept_mode;
 	enum sc_idle idle;
+	enum sc_pages pages;
 	uint32_t max_flows;  /* 16..50,000,000, default 65,536, for all workers together */
 	uint64_t held_bytes; /* budget for client bytes, default 256 MiB for all workers */
 	uint32_t copy_below; /* 0..65,535, default 512 */

@@ -27,6 +27,7 @@ const char *const cfg_group_title[CFG_NB_GROUPS] = {
 static const char *const latency_names[] = {"none", "original", NULL};
 static const char *const gate_names[] = {"answer", "off", "time", NULL};
 static const char *const pace_names[] = {"capture", "think", "immediate", NULL};
+static const char *const pages_names[] = {"auto", "huge", "small", NULL};
 static const char *const idle_names[] = {"auto", "busy", "yield", "sleep", NULL};
 static const char *const open_names[] = {"established", "syn", NULL};
 static const char *const intercept_names[] = {"lcore", "inline", NULL};
@@ -334,6 +335,21 @@ const struct cfg_row cfg_rows[] = {
 				.type = &cfg_number,
 				FIELD(copy_below),
 				.hi = 65535,
+				.group = CFG_LCORES},
+
+		{.word = "pages",
+				.arg = "MODE",
+				.def = "auto",
+				.help = "memory pages of frames",
+				.more = "`huge`: hugepages, or no start. `small`: ordinary pages, "
+					"slower. `auto`: hugepages where enough are free; without "
+					"them, a PCI port is refused and others are slower. Tables "
+					"are in ordinary memory, in transparent hugepages where "
+					"the "
+					"kernel gives them.",
+				.type = &cfg_choice,
+				FIELD(pages),
+				.names = pages_names,
 				.group = CFG_LCORES},
 
 		/* ---- captures ---- */

@@ -4,8 +4,10 @@
 SPANCOPY=... SPANCOPYCTL=... python3 test_cli.py [CLASS]; meson test --suite app does it.
 """
 import atexit
+import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -17,7 +19,7 @@ import unittest
 
 import pcap
 
-OK, FIDELITY, USAGE, CAPTURE, TARGET = 0, 1, 2, 4, 5
+OK, FIDELITY, USAGE, ENVIRONMENT, CAPTURE, TARGET = 0, 1, 2, 3, 4, 5
 LIMIT_S = 60  # of any run here; the machine may be busy
 
 # Promised to who reads the report by program: these keys stay.
@@ -315,6 +317,78 @@ class Check(Case):
             file.write('workers: 400\n')
         done = self.spancopy('check', '--config', 'c.yaml', status=USAGE)
         self.assertIn('c.yaml:1', done.stderr)
+
+
+class Memory(Case):
+    """Pages of every kind; what a run needs is said before it is taken."""
+
+    TOO_MUCH = ('--workers', '16', '--held-bytes', '1T')  # 16 million mbufs
+    REFUSED = re.compile(r'(\d+) hugepages of \d+ KiB are needed \(\d+ MiB .*\) and (\d+) of (\d+) are '
+                         r'free: echo (\d+) > /sys/kernel/mm/hugepages/hugepages-\d+kB/nr_hugepages')
+
+    def setUp(self):
+        super().setUp()
+        self.said = pcap.conversations(self.path('a.pcap'))
+
+    def complete(self, *words, before=None):
+        done = subprocess.run([os.environ['SPANCOPY'], 'replay', 'a.pcap', '--report', 'report.json',
+                               *words], cwd=self.dir, text=True, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=LIMIT_S, check=False, preexec_fn=before)
+        if done.returncode == OK:
+            self.check_complete(self.read_report(), 4, self.said)
+        return done
+
+    def check_refused(self, text):
+        found = self.REFUSED.search(text)
+        self.assertIsNotNone(found, text)
+        need, free, there, command = (int(n) for n in found.groups())
+        self.assertGreater(need, free)
+        self.assertEqual(command, there + need - free)
+
+    def test_small_pages(self):
+        done = self.complete('--pages', 'small')
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertIn('ordinary pages, slower', done.stderr)
+        self.assertRegex(done.stderr, r'\d+ MiB for \d+ mbufs and rings \(4 KiB pages\), \d+ MiB for tables')
+
+    def test_jumbo_frames_in_small_pages(self):
+        done = self.complete('--pages', 'small', '--mtu', '9000', '--workers', '2')
+        self.assertEqual(done.returncode, OK, done.stderr)
+
+    def test_no_transparent_hugepages(self):
+        libc, pr_set_thp_disable = ctypes.CDLL(None), 41
+        done = self.complete('--pages', 'small', before=lambda: libc.prctl(pr_set_thp_disable, 1, 0, 0, 0))
+        self.assertEqual(done.returncode, OK, done.stderr)
+
+    def test_hugepages(self):
+        """Some machines have them."""
+        done = self.complete('--pages', 'huge')
+        if done.returncode == OK:
+            self.assertRegex(done.stderr, r'mbufs and rings \(\d+ hugepages of \d+ KiB, \d+ are free\)')
+            return
+        self.assertEqual(done.returncode, ENVIRONMENT, done.stderr)
+        self.check_refused(done.stderr)
+
+    def test_too_few_hugepages(self):
+        done = self.spancopy('replay', 'a.pcap', '--pages', 'huge', *self.TOO_MUCH, status=ENVIRONMENT)
+        self.check_refused(done.stderr)
+
+    def test_a_pci_port_wants_hugepages(self):
+        words = ('run', '--mirror', '0000:ff:1f.0', '--test', '0000:ff:1f.1', '--test-address',
+                 '10.0.0.1/24', '--map', '80-10.0.0.2:80', *self.TOO_MUCH)
+        done = self.spancopy(*words, status=ENVIRONMENT)
+        self.check_refused(done.stderr)
+        self.assertIn('--pages small', done.stderr)
+        done = self.spancopy(*words, '--pages', 'small', status=ENVIRONMENT)
+        self.assertIn('MiB of memory', done.stderr)
+
+    def test_check(self):
+        """It need not run on the box, so it does not fail."""
+        with open(self.path('c.yaml'), 'w', encoding='ascii') as file:
+            file.write('capture: a.pcap\npages: huge\nworkers: 16\nheld-bytes: 1T\n')
+        out = self.spancopy('check', '--config', 'c.yaml').stdout
+        self.assertRegex(out, r'Memory: \d+ MiB for \d+ mbufs')
+        self.check_refused(out)
 
 
 class Config(Case):

@@ -123,6 +123,7 @@ values_difference(const struct sc_config *a, const struct sc_config *b)
 	RETURN_IF_DIFFERS(intercepts);
 	RETURN_IF_DIFFERS(intercept_mode);
 	RETURN_IF_DIFFERS(idle);
+	RETURN_IF_DIFFERS(pages);
 	RETURN_IF_DIFFERS(max_flows);
 	RETURN_IF_DIFFERS(held_bytes);
 	RETURN_IF_DIFFERS(copy_below);

@@ -83,6 +83,8 @@ static const struct {
 				{"x", "", "1MB", "1.5M"}},
 		{"copy-below", "0", " 0\n", "65535", " 65535\n", NULL, "65536",
 				{"x", "", "1K", "-1"}},
+		{"pages", "small", " \"small\"\n", "huge", " \"huge\"\n", NULL, NULL,
+				{"x", "", "1", "Huge"}},
 		{"capture", "a b.pcap", "\n  - \"a b.pcap\"\n", "-", "\n  - \"-\"\n", NULL, NULL,
 				{"", "a\nb", "\xff", "\x7f"}},
 		{"speed", "0.001", " 0.001\n", "max", " max\n", "0", "1001",
@@ -234,6 +236,7 @@ defaults_of_the_contract(void **state)
 	assert_int_equal(c.intercepts, 1);
 	assert_int_equal(c.intercept_mode, SC_INTERCEPT_LCORE);
 	assert_int_equal(c.idle, SC_IDLE_AUTO);
+	assert_int_equal(c.pages, SC_PAGES_AUTO);
 	assert_int_equal(c.max_flows, 65536);
 	assert_int_equal(c.held_bytes, 256 << 20);
 	assert_int_equal(c.copy_below, 512);
@@ -263,12 +266,12 @@ words_reach_their_fields(void **state)
 			{"gate-quiet-min", "16"}, {"pace", "think"}, {"open", "syn"},
 			{"mtu", "1400"}, {"max-lag", "17"}, {"shed", "no"},
 			{"session-timeout", "18"}, {"workers", "3"}, {"intercepts", "2"},
-			{"intercept", "inline"}, {"idle", "yield"}, {"max-flows", "19"},
-			{"held-bytes", "2M"}, {"copy-below", "20"}, {"capture", "f"},
-			{"speed", "2.5"}, {"peer", "capture"}, {"impair", "loss=1"}, {"seed", "21"},
-			{"duration", "22"}, {"drain", "23"}, {"report", "r"},
-			{"expect-fidelity", "99"}, {"control-dir", "d"}, {"log-level", "debug"},
-			{"print-config", "yes"}, {"eal", "-v"}};
+			{"intercept", "inline"}, {"idle", "yield"}, {"pages", "small"},
+			{"max-flows", "19"}, {"held-bytes", "2M"}, {"copy-below", "20"},
+			{"capture", "f"}, {"speed", "2.5"}, {"peer", "capture"},
+			{"impair", "loss=1"}, {"seed", "21"}, {"duration", "22"}, {"drain", "23"},
+			{"report", "r"}, {"expect-fidelity", "99"}, {"control-dir", "d"},
+			{"log-level", "debug"}, {"print-config", "yes"}, {"eal", "-v"}};
 	struct sc_config c;
 	struct sc_addr a;
 	size_t i;
@@ -302,6 +305,7 @@ words_reach_their_fields(void **state)
 	assert_int_equal(c.intercepts, 2);
 	assert_int_equal(c.intercept_mode, SC_INTERCEPT_INLINE);
 	assert_int_equal(c.idle, SC_IDLE_YIELD);
+	assert_int_equal(c.pages, SC_PAGES_SMALL);
 	assert_int_equal(c.max_flows, 19);
 	assert_int_equal(c.held_bytes, 2 << 20);
 	assert_int_equal(c.copy_below, 20);
