@@ -183,14 +183,12 @@ set_tx_metadata(struct rte_mbuf *m, uint16_t l2, uint16_t l3, uint16_t l4)
 	m->ol_flags &= OL_FLAGS_OWNER;
 	m->vlan_tci = 0;
 	m->vlan_tci_outer = 0;
-	m->tx_offload = 0;
-	m->l2_len = l2;
-	m->l3_len = l3;
-	m->l4_len = l4;
+	m->tx_offload = rte_mbuf_tx_offload(l2, l3, l4, 0, 0, 0, 0);
 }
 
-int
-sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h)
+/* Headers of any form. */
+static __rte_noinline int
+build_any(struct rte_mbuf *m, const struct sc_tx_hdr *h)
 {
 	bool v4 = sc_addr_is_v4(&h->src);
 	uint16_t l2 = l2_len(h), l3 = v4 ? IPV4_HDR : IPV6_HDR;
@@ -213,4 +211,73 @@ sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h)
 	write_tcp(p + l3, h, l4_len, l4);
 	set_tx_metadata(m, l2, l3, l4);
 	return 0;
+}
+
+/* ---- the short way ---- */
+
+#define PLAIN_HDR (RTE_ETHER_HDR_LEN + IPV4_HDR)
+/* Of the IPv4 header: what is the same in all. */
+#define PLAIN_IP_SUM (RTE_BE16(0x4500) + RTE_BE16(IPV4_DF) + RTE_BE16(HOP_LIMIT << 8 | IPPROTO_TCP))
+/* Of sc_tx_hdr.ack_wnd: what is sent as it stands. */
+#define ACK_WND_SENT (UINT64_C(0xffffffff) << 32 | (uint64_t)TCP_FLAGS_SENT << 16 | 0xffff)
+
+/* Nearly all frames: IPv4 without tags, and only timestamps as options. */
+static inline bool
+is_plain(const struct sc_tx_hdr *h)
+{
+	return h->l2->nb_vlan == 0 && (h->flags & (SC_TCP_SYN | SC_TCP_URG)) == 0
+			&& sc_addr_is_v4(&h->src) && sc_addr_is_v4(&h->dst);
+}
+
+/*
+ * What build_any() writes, from values and not from what has been written. All sums are of words as
+ * they lie in memory; `total` stands for the pseudo-header's length, too, which is 20 less.
+ */
+static __rte_always_inline int
+build_plain(struct rte_mbuf *m, const struct sc_tx_hdr *h, uint16_t tcp_len)
+{
+	uint32_t total_len = IPV4_HDR + tcp_len + rte_pktmbuf_pkt_len(m);
+	uint32_t total = rte_cpu_to_be_32(total_len) >> 16;
+	uint32_t src = sc_addr_v4_be(&h->src), dst = sc_addr_v4_be(&h->dst);
+	uint64_t ends = (uint64_t)src + dst + total, first, second, ts, sum;
+	uint8_t *p;
+
+	if (total_len > IP_LEN_MAX)
+		return -EMSGSIZE;
+	p = (uint8_t *)rte_pktmbuf_prepend(m, PLAIN_HDR + tcp_len);
+	if (p == NULL)
+		return -ENOSPC;
+	memcpy(p, h->l2, 2 * RTE_ETHER_ADDR_LEN);
+	put32(p + 12, RTE_BE32(RTE_ETHER_TYPE_IPV4 << 16 | 0x4500));
+	put32(p + 16, total); /* and identification 0 */
+	put32(p + 20, RTE_BE32(IPV4_DF << 16 | HOP_LIMIT << 8 | IPPROTO_TCP));
+	put16(p + 24, (uint16_t)~packet_fold(ends + PLAIN_IP_SUM));
+	put32(p + 26, src);
+	put32(p + 30, dst);
+	sum = ends + RTE_BE16(IPPROTO_TCP) + RTE_BE16(UINT16_MAX - IPV4_HDR)
+			+ rte_cpu_to_be_32(h->payload_sum);
+	p += PLAIN_HDR;
+	if (tcp_len == TCP_HDR_TS) {
+		ts = rte_cpu_to_be_64(h->ts);
+		put32(p + 20, RTE_BE32(TCP_TS_ALIGNED));
+		put64(p + 24, ts);
+		sum = carry_add(sum + RTE_BE32(TCP_TS_ALIGNED), ts);
+	}
+	first = rte_cpu_to_be_64(h->ports_seq);
+	put64(p, first);
+	sum = carry_add(sum, first);
+	second = rte_cpu_to_be_64((h->ack_wnd & ACK_WND_SENT) | (uint64_t)tcp_len / 4 << 28);
+	put64(p + 8, second);
+	put32(p + 16, packet_fold(carry_add(sum, second)) ^ UINT16_MAX); /* and no urgent pointer */
+	set_tx_metadata(m, RTE_ETHER_HDR_LEN, IPV4_HDR, tcp_len);
+	return 0;
+}
+
+int
+sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h)
+{
+	if (!is_plain(h))
+		return build_any(m, h);
+	return (h->opts & SC_OPT_TS) != 0 ? build_plain(m, h, TCP_HDR_TS)
+					  : build_plain(m, h, TCP_HDR_MIN);
 }

@@ -24,6 +24,9 @@
 /* NOP, NOP, timestamps: how nearly all stacks send them. */
 #define TCP_TS_ALIGNED 0x0101080a
 
+/* A header with no other option than these. */
+#define TCP_HDR_TS (TCP_HDR_MIN + 2 + TCP_OPT_TS_LEN)
+
 #define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
 
 /* Where IP says that its payload is. All of it lies inside the frame. */
@@ -72,6 +75,24 @@ mem64(const uint8_t *p)
 }
 
 static inline void
+put16(uint8_t *p, uint16_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void
+put32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void
+put64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void
 set_be16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
@@ -86,21 +107,33 @@ set_be32(uint8_t *p, uint32_t v)
 }
 
 /*
- * Fold a sum of 16-, 32- and 64-bit words, all as they lie in memory; so is the result. Each half is
- * added to the other: the upper one of the sum then holds the carry of the lower one, too.
+ * Fold sums of words as they lie in memory; so is the result. Each half is added to the other: the
+ * upper one of the sum then holds the carry of the lower one, too.
  */
+static inline uint16_t
+fold32(uint32_t sum)
+{
+	sum += sum << 16 | sum >> 16;
+	return (uint16_t)(sum >> 16);
+}
+
 static inline uint16_t
 packet_fold(uint64_t sum)
 {
-	uint32_t half;
-
 	sum += sum << 32 | sum >> 32;
-	half = (uint32_t)(sum >> 32);
-	half += half << 16 | half >> 16;
-	return (uint16_t)(half >> 16);
+	return fold32((uint32_t)(sum >> 32));
 }
 
-/* Add a word to a sum of 64 bits: the carry goes in at the other end (RFC 1071 section 2(C)). */
+/* Add a word to a sum: the carry goes in at the other end (RFC 1071 section 2(C)). */
+static inline uint32_t
+carry_add32(uint32_t sum, uint32_t word)
+{
+	sum += word;
+	if (sum < word)
+		sum++;
+	return sum;
+}
+
 static inline uint64_t
 carry_add(uint64_t sum, uint64_t word)
 {

@@ -13,7 +13,6 @@
 #define IPV6_EXT_MAX 8
 #define IP_LEN_MAX 65535
 #define PLAIN_TCP (RTE_ETHER_HDR_LEN + IPV4_HDR_MIN) /* where TCP begins in a plain frame */
-#define TCP_HDR_TS (TCP_HDR_MIN + 2 + TCP_OPT_TS_LEN)
 
 /* Where the headers read so far end. */
 struct place {

@@ -129,21 +129,40 @@ struct sc_l2_tmpl {
 	uint8_t nb_vlan;      /* 0..2; with 2 the outer tag is 0x88a8 */
 };
 
-/* Everything a replayed segment says in its headers. Host order; addresses as sc_addr. */
+/*
+ * Everything a replayed segment says in its headers. Host order; addresses as sc_addr. Whoever sends
+ * many fills in the words: sc_packet_build() reads them whole.
+ */
 struct sc_tx_hdr {
 	const struct sc_l2_tmpl *l2;
 	struct sc_addr src, dst; /* both of one family */
-	uint16_t sport, dport;
-	uint32_t seq, ack;
-	uint16_t wnd; /* already scaled down */
-	uint16_t urg;
-	uint8_t flags; /* ECE and CWR are never sent */
-	uint8_t opts;  /* SC_OPT_*: MSS, WSCALE, SACK_OK only with SYN; TS anywhere */
+	union {
+		uint64_t ports_seq; /* sport << 48 | dport << 32 | seq */
+		struct {
+			uint32_t seq;
+			uint16_t dport, sport;
+		};
+	};
+	union {
+		uint64_t ack_wnd; /* ack << 32 | flags << 16 | wnd */
+		struct {
+			uint16_t wnd;  /* already scaled down */
+			uint8_t flags; /* ECE and CWR are never sent */
+			uint8_t pad;
+			uint32_t ack;
+		};
+	};
+	union {
+		uint64_t ts; /* tsval << 32 | tsecr */
+		struct {
+			uint32_t tsecr, tsval;
+		};
+	};
+	uint8_t opts; /* SC_OPT_*: MSS, WSCALE, SACK_OK only with SYN; TS anywhere */
 	uint8_t wscale;
-	uint8_t pad;
 	uint16_t mss;
+	uint16_t urg;
 	uint16_t payload_sum; /* of the payload that stands in the mbuf */
-	uint32_t tsval, tsecr;
 };
 
 /* What the headers above will take, in bytes (Ethernet included). At most SC_TX_HDR_MAX. */

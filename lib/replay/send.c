@@ -16,22 +16,28 @@ frame_alloc(struct sc_replay *e)
 	return rte_pktmbuf_alloc(e->cfg.pool);
 }
 
+/* Headers that acknowledge all if flags say ACK; of TCP's, in the words that are read whole. */
 static void
-header_init(const struct sc_replay *e, const struct sc_session *s, struct sc_tx_hdr *h)
+header_init(const struct sc_replay *e, const struct sc_session *s, uint8_t flags, uint32_t seq,
+		struct sc_tx_hdr *h)
 {
 	const struct sc_replay_target *t = target_of(e, s);
+	uint64_t ack = flags & SC_TCP_ACK ? s->rcv_nxt : 0;
 
-	memset(h, 0, sizeof(*h));
 	h->l2 = t->l2;
 	h->src = *replay_addr(e, s);
 	h->dst = t->addr;
-	h->sport = s->port;
-	h->dport = t->port;
-	h->wnd = OUR_WINDOW;
+	h->ports_seq = (uint64_t)s->port << 48 | (uint64_t)t->port << 32 | seq;
+	h->ack_wnd = ack << 32 | (uint32_t)flags << 16 | OUR_WINDOW;
+	h->ts = 0;
+	h->opts = 0;
+	h->wscale = 0;
+	h->mss = 0;
+	h->urg = 0;
+	h->payload_sum = 0;
 	if (has_flag(s, SC_SESS_TS)) {
 		h->opts = SC_OPT_TS;
-		h->tsval = sc_clock_tsval(e->now_us);
-		h->tsecr = s->ts_recent;
+		h->ts = (uint64_t)sc_clock_tsval(e->now_us) << 32 | s->ts_recent;
 	}
 }
 
@@ -74,11 +80,7 @@ send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq)
 
 	if (m == NULL)
 		return false;
-	header_init(e, s, &h);
-	h.seq = seq;
-	h.flags = flags;
-	if (flags & SC_TCP_ACK)
-		h.ack = s->rcv_nxt;
+	header_init(e, s, flags, seq, &h);
 	if (!frame_out(e, m, &h))
 		return false;
 	if (flags & SC_TCP_ACK)
@@ -114,9 +116,7 @@ send_syn(struct sc_replay *e, uint32_t si)
 
 	if (m == NULL)
 		return false;
-	header_init(e, s, &h);
-	h.seq = s->iss;
-	h.flags = SC_TCP_SYN;
+	header_init(e, s, SC_TCP_SYN, s->iss, &h);
 	h.opts = f->opts & (SC_OPT_MSS | SC_OPT_WSCALE);
 	h.mss = s->mss;
 	h.wscale = s->rcv_wscale;
@@ -208,22 +208,20 @@ send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32
 	struct sc_session *s = session_at(e, si);
 	const struct sc_held *held = held_at(e, hi);
 	struct rte_mbuf *m = payload_frame(e, held, off, len);
+	uint8_t flags = SC_TCP_ACK;
 	struct sc_tx_hdr h;
 
 	if (m == NULL)
 		return false;
-	header_init(e, s, &h);
+	if ((held->flags & SC_HELD_PSH) && off + len == held->len)
+		flags |= SC_TCP_PSH;
+	if ((held->flags & SC_HELD_URG) && len == held->len)
+		flags |= SC_TCP_URG;
+	header_init(e, s, flags, held->seq + off + s->offset, &h);
 	h.payload_sum = len == held->len ? held->sum
 					 : sc_packet_sum(rte_pktmbuf_mtod(m, const void *), len);
-	h.seq = held->seq + off + s->offset;
-	h.ack = s->rcv_nxt;
-	h.flags = SC_TCP_ACK;
-	if ((held->flags & SC_HELD_PSH) && off + len == held->len)
-		h.flags |= SC_TCP_PSH;
-	if ((held->flags & SC_HELD_URG) && len == held->len) {
-		h.flags |= SC_TCP_URG;
+	if (flags & SC_TCP_URG)
 		h.urg = held->urg;
-	}
 	if (!frame_out(e, m, &h))
 		return false;
 	ack_sent(e, s);
@@ -236,14 +234,12 @@ void
 send_reused(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
 		const struct sc_seg *seg)
 {
+	uint8_t flags = h->flags & SC_HELD_PSH ? SC_TCP_ACK | SC_TCP_PSH : SC_TCP_ACK;
 	struct sc_tx_hdr hdr;
 
 	cut_to_payload(seg->mbuf, seg->payload_off, h->len);
-	header_init(e, s, &hdr);
+	header_init(e, s, flags, h->seq + s->offset, &hdr);
 	hdr.payload_sum = h->sum;
-	hdr.seq = h->seq + s->offset;
-	hdr.ack = s->rcv_nxt;
-	hdr.flags = h->flags & SC_HELD_PSH ? SC_TCP_ACK | SC_TCP_PSH : SC_TCP_ACK;
 	frame_out(e, seg->mbuf, &hdr);
 	ack_sent(e, s);
 	C(e, TX_PAYLOAD) += h->len;

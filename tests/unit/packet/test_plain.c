@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The short way of sc_packet_parse() takes whole contiguous frames only: the same bytes in two mbufs
- * go the long way. Both must say the same, field by field, of seeded mutations of plain frames.
+ * The short ways. sc_packet_parse() takes whole contiguous frames by it: the same bytes in two mbufs go
+ * the long way. Both must say the same, field by field, of seeded mutations of plain frames.
+ * sc_packet_build() writes headers without tags by it: but for their tag, the same ones with a tag must
+ * be the same bytes.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <sc_packet.h>
@@ -264,6 +267,116 @@ test_every_length(void **state)
 	}
 }
 
+/* ---- building ---- */
+
+static uint32_t
+any_word(struct sc_rng *rng)
+{
+	static const uint32_t edges[] = {0, 1, 0xffff, 0xfffe, 0xffff0000, 0xffffffff, 0xfffffffe};
+
+	return sc_rng_below(rng, 3) == 0 ? edges[sc_rng_below(rng, SC_ARRAY_SIZE(edges))]
+					 : (uint32_t)sc_rng_next(rng);
+}
+
+static struct sc_tx_hdr
+any_header(struct sc_rng *rng, const struct sc_l2_tmpl *l2)
+{
+	struct sc_tx_hdr h = {.l2 = l2};
+
+	sc_addr_from_v4(&h.src, any_word(rng));
+	sc_addr_from_v4(&h.dst, any_word(rng));
+	h.sport = (uint16_t)any_word(rng);
+	h.dport = (uint16_t)any_word(rng);
+	h.seq = any_word(rng);
+	h.ack = any_word(rng);
+	h.wnd = (uint16_t)any_word(rng);
+	h.flags = (uint8_t)sc_rng_next(rng);
+	h.pad = (uint8_t)sc_rng_next(rng);
+	h.tsval = any_word(rng);
+	h.tsecr = any_word(rng);
+	h.opts = (uint8_t)sc_rng_below(rng, 16);
+	h.wscale = (uint8_t)sc_rng_below(rng, 15);
+	h.mss = (uint16_t)any_word(rng);
+	h.urg = (uint16_t)any_word(rng);
+	h.payload_sum = (uint16_t)any_word(rng);
+	return h;
+}
+
+/* `len` bytes of payload, of which one is in the first mbuf, behind `room` bytes for headers. */
+static void
+payload_make(struct rte_mbuf *m, uint8_t *mem, uint32_t len, uint16_t room)
+{
+	memset(m, 0, sizeof(*m));
+	memset(mem, 0x5a, ROOM);
+	m->buf_addr = mem;
+	m->buf_len = ROOM;
+	m->data_off = room;
+	m->data_len = 1;
+	m->pkt_len = len;
+	m->nb_segs = 1;
+	m->ol_flags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	m->vlan_tci = m->vlan_tci_outer = 77;
+	m->tx_offload = UINT64_MAX;
+}
+
+static void
+assert_same_but_tag(const struct rte_mbuf *m, const struct rte_mbuf *tagged)
+{
+	const uint8_t *a = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *b = rte_pktmbuf_mtod(tagged, const uint8_t *);
+
+	assert_int_equal(m->data_off, tagged->data_off);
+	assert_int_equal(m->data_len + 4, tagged->data_len);
+	assert_int_equal(m->pkt_len + 4, tagged->pkt_len);
+	assert_memory_equal(a, b, 12);
+	assert_memory_equal(a + 12, b + 16, m->data_len - 12u);
+	assert_int_equal(m->ol_flags, tagged->ol_flags);
+	assert_int_equal(m->vlan_tci, 0);
+	assert_int_equal(m->vlan_tci_outer, 0);
+	assert_int_equal(m->l2_len + 4, tagged->l2_len);
+	assert_int_equal(m->tx_offload >> RTE_MBUF_L2_LEN_BITS,
+			tagged->tx_offload >> RTE_MBUF_L2_LEN_BITS);
+}
+
+static void
+test_build_both(void **state)
+{
+	static const uint32_t lens[] = {1, 2, 1460, 65535 - 52, 65535 - 51, 65535 - 40, 65535 - 39};
+	static struct sc_l2_tmpl l2, l2_tagged;
+	unsigned int nb_built = 0, nb_short = 0, nb_long = 0;
+	struct sc_rng rng;
+
+	(void)state;
+	sc_rng_seed(&rng, 15);
+	for (size_t i = 0; i < sizeof(l2.dst) + sizeof(l2.src); i++)
+		((uint8_t *)&l2)[i] = (uint8_t)(17 * i);
+	l2_tagged = l2;
+	l2_tagged.nb_vlan = 1;
+	for (unsigned int i = 0; i < NB_ROUNDS; i++) {
+		struct sc_tx_hdr h = any_header(&rng, &l2), tagged = h;
+		uint32_t len = sc_rng_below(&rng, 2)
+				? sc_rng_below(&rng, 2000) + 1
+				: lens[sc_rng_below(&rng, SC_ARRAY_SIZE(lens))];
+		uint16_t room = (uint16_t)(sc_rng_below(&rng, 4) == 0 ? 48 + sc_rng_below(&rng, 40)
+								      : 128);
+		int rc;
+
+		tagged.l2 = &l2_tagged;
+		payload_make(&whole, whole_mem, len, room);
+		payload_make(&first, first_mem, len, (uint16_t)(room + 4));
+		rc = sc_packet_build(&whole, &h);
+		assert_int_equal(sc_packet_build(&first, &tagged), rc);
+		nb_built += rc == 0;
+		nb_short += rc == -ENOSPC;
+		nb_long += rc == -EMSGSIZE;
+		if (rc == 0)
+			assert_same_but_tag(&whole, &first);
+		else
+			assert_int_equal(whole.data_off, room);
+	}
+	assert_true(nb_built > NB_ROUNDS / 2 && nb_short > 1000 && nb_long > 1000);
+}
+
 int
 main(void)
 {
@@ -272,6 +385,7 @@ main(void)
 			cmocka_unit_test(test_mutants),
 			cmocka_unit_test(test_every_bit),
 			cmocka_unit_test(test_every_length),
+			cmocka_unit_test(test_build_both),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
