@@ -203,7 +203,6 @@ key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
 {
 	bool is_client = ms->half == SC_HALF_CLIENT;
 
-	memset(k, 0, sizeof(*k));
 	k->client = is_client ? ms->seg.src : ms->seg.dst;
 	k->cport = is_client ? ms->seg.sport : ms->seg.dport;
 	k->prod = ms->prod;
@@ -221,7 +220,7 @@ prefetch_flow(const struct sc_replay *e, uint32_t fi, uint8_t half)
 void
 sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
 {
-	struct sc_flow_key key[SC_INDEX_BULK_MAX];
+	struct sc_flow_key key[SC_INDEX_BULK_MAX] = {0};
 	uint32_t value[SC_INDEX_BULK_MAX];
 	uint32_t generation;
 
