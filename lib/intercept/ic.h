@@ -17,8 +17,8 @@ struct ic_stage {
 	struct sc_record rec[IC_STAGE_MAX];
 };
 
-/* False when the stage is full and cannot be flushed; the mbuf stays the caller's. */
-bool ic_stage_put(struct sc_intercept *ic, uint16_t worker, const struct sc_record *rec);
+/* Make room in the full stage of a worker. NULL: it cannot be flushed. */
+struct ic_stage *ic_stage_drain(struct sc_intercept *ic, uint16_t worker);
 /* Put what is staged on the rings, and count it. */
 void ic_stage_flush(struct sc_intercept *ic);
 
@@ -200,5 +200,14 @@ struct sc_intercept {
 	struct ic_pool pool;
 	bool box_conflict[SC_BOX_ADDRS_MAX]; /* said once */
 };
+
+/* The stage of a worker, with room for a record, or NULL. */
+static inline struct ic_stage *
+ic_stage_for(struct sc_intercept *ic, uint16_t worker)
+{
+	struct ic_stage *s = ic->stage[worker];
+
+	return s->nb < IC_STAGE_MAX ? s : ic_stage_drain(ic, worker);
+}
 
 #endif

@@ -42,22 +42,26 @@ nb_segments(const struct rte_mbuf *m, uint32_t payload)
 static void
 fill_record(const struct sc_seg *seg, struct sc_record *rec)
 {
+	rec->mbuf = NULL;
 	rec->client = seg->dst;
 	rec->seq = seg->seq;
 	rec->ack = seg->ack;
+	rec->ts = seg->ts;
 	rec->port = seg->dport;
 	rec->len = (uint16_t)seg->payload_len;
 	rec->wnd = seg->wnd;
-	rec->fold = sc_fold_tuple(&seg->src, &seg->dst, seg->sport, seg->dport);
 	rec->flags = seg->flags;
-	rec->segs = nb_segments(seg->mbuf, seg->payload_len);
-	if ((seg->opts & SC_OPT_TS) != 0) {
-		rec->segs |= SC_REC_TS;
-		rec->tsval = seg->tsval;
-		rec->tsecr = seg->tsecr;
-	}
-	if ((seg->flags & SC_TCP_SYN) == 0)
-		return;
+	rec->segs = nb_segments(seg->mbuf, seg->payload_len)
+			| ((seg->opts & SC_OPT_TS) != 0 ? SC_REC_TS : 0);
+	rec->mss = 0;
+	rec->wscale = 0;
+	rec->syn_bits = 0;
+}
+
+/* What only a SYN-ACK says. */
+static void
+fill_syn(const struct sc_seg *seg, struct sc_record *rec)
+{
 	if ((seg->opts & SC_OPT_MSS) != 0) {
 		rec->syn_bits |= SC_REC_MSS;
 		rec->mss = seg->mss;
@@ -71,11 +75,10 @@ fill_record(const struct sc_seg *seg, struct sc_record *rec)
 }
 
 static bool
-is_payload_wanted(const struct sc_intercept *ic, const struct sc_record *rec)
+is_payload_wanted(const struct sc_intercept *ic, uint16_t fold)
 {
-	return rec->len > 0 && ic->cfg.want_payload != NULL
-			&& atomic_load_explicit(
-					   &ic->cfg.want_payload[rec->fold], memory_order_relaxed)
+	return ic->cfg.want_payload != NULL
+			&& atomic_load_explicit(&ic->cfg.want_payload[fold], memory_order_relaxed)
 			!= 0;
 }
 
@@ -83,19 +86,28 @@ is_payload_wanted(const struct sc_intercept *ic, const struct sc_record *rec)
 static enum sc_reason
 respond(struct sc_intercept *ic, const struct sc_seg *seg, uint64_t now_us, struct rte_mbuf **m)
 {
-	struct sc_record rec = {.rx_us = now_us};
 	int target = find_target(ic, seg);
+	struct sc_record *rec;
+	struct ic_stage *s;
+	uint16_t fold;
 
 	if (target < 0)
 		return SC_R_NOT_FROM_TARGET;
-	fill_record(seg, &rec);
-	rec.target = (uint16_t)target;
-	if (is_payload_wanted(ic, &rec))
-		rec.mbuf = *m;
-	if (!ic_stage_put(ic, sc_steer_owner(ic->cfg.steer, rec.fold), &rec))
+	fold = sc_fold_tuple(&seg->src, &seg->dst, seg->sport, seg->dport);
+	s = ic_stage_for(ic, sc_steer_owner(ic->cfg.steer, fold));
+	if (s == NULL)
 		return SC_R_RECORD_RING_FULL;
-	if (rec.mbuf != NULL)
+	rec = &s->rec[s->nb++];
+	rec->rx_us = now_us;
+	rec->target = (uint16_t)target;
+	rec->fold = fold;
+	fill_record(seg, rec);
+	if ((seg->flags & SC_TCP_SYN) != 0)
+		fill_syn(seg, rec);
+	if (seg->payload_len > 0 && is_payload_wanted(ic, fold)) {
+		rec->mbuf = *m;
 		*m = NULL;
+	}
 	return SC_R_NONE;
 }
 
@@ -159,7 +171,7 @@ sc_intercept_burst(struct sc_intercept *ic, struct rte_mbuf **m, uint16_t n, uin
 				fetch(m[done + i + AHEAD]);
 			one_frame(ic, m[done + i], now_us, &t);
 		}
-		rte_pktmbuf_free_bulk(t.dead, t.nb_dead);
+		sc_mbuf_free_burst(t.dead, t.nb_dead);
 		st->c[SC_C_RESP_BYTES] += t.bytes;
 		st->c[SC_C_RESP_NEIGHBOUR] += t.neighbour;
 		done += chunk;

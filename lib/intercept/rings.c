@@ -4,6 +4,23 @@
 
 #include "ic.h"
 
+/* Copied into the ring's own memory, whole records at once. Returns how many it has room for. */
+static unsigned int
+put_on_ring(struct rte_ring *ring, const struct ic_stage *s)
+{
+	struct rte_ring_zc_data at;
+	unsigned int n = rte_ring_enqueue_zc_burst_elem_start(
+			ring, sizeof(s->rec[0]), s->nb, &at, NULL);
+
+	if (n == 0)
+		return 0;
+	memcpy(at.ptr1, s->rec, at.n1 * sizeof(s->rec[0]));
+	if (at.n1 < n)
+		memcpy(at.ptr2, s->rec + at.n1, (n - at.n1) * sizeof(s->rec[0]));
+	rte_ring_enqueue_zc_elem_finish(ring, n);
+	return n;
+}
+
 static void
 flush_one(struct sc_intercept *ic, uint16_t w)
 {
@@ -16,7 +33,7 @@ flush_one(struct sc_intercept *ic, uint16_t w)
 		s->nb_counted = s->nb;
 		return;
 	}
-	n = rte_ring_sp_enqueue_burst_elem(ic->cfg.ring[w], s->rec, sizeof(s->rec[0]), s->nb, NULL);
+	n = put_on_ring(ic->cfg.ring[w], s);
 	st->c[SC_C_RESP_RECORDS] += n;
 	st->m[SC_M_RESP_REFUSED][SC_R_RECORD_RING_FULL] += s->nb - n;
 	for (i = n; i < s->nb; i++)
@@ -32,17 +49,11 @@ ic_stage_flush(struct sc_intercept *ic)
 			flush_one(ic, w);
 }
 
-bool
-ic_stage_put(struct sc_intercept *ic, uint16_t worker, const struct sc_record *rec)
+struct ic_stage *
+ic_stage_drain(struct sc_intercept *ic, uint16_t worker)
 {
-	struct ic_stage *s = ic->stage[worker];
-
-	if (s->nb == IC_STAGE_MAX)
-		flush_one(ic, worker);
-	if (s->nb == IC_STAGE_MAX)
-		return false;
-	s->rec[s->nb++] = *rec;
-	return true;
+	flush_one(ic, worker);
+	return ic->stage[worker]->nb < IC_STAGE_MAX ? ic->stage[worker] : NULL;
 }
 
 uint16_t

@@ -205,7 +205,13 @@ struct sc_record {
 	uint64_t rx_us;
 	struct rte_mbuf *mbuf;
 	struct sc_addr client; /* the replay client: the response's destination */
-	uint32_t seq, ack, tsval, tsecr;
+	uint32_t seq, ack;
+	union {
+		uint64_t ts;
+		struct {
+			uint32_t tsecr, tsval;
+		};
+	};
 	uint16_t port;   /* replay client port */
 	uint16_t target; /* index into the target table */
 	uint16_t len;    /* payload bytes */
@@ -218,6 +224,14 @@ struct sc_record {
 	uint8_t syn_bits; /* SC_REC_* */
 };
 _Static_assert(sizeof(struct sc_record) == 64, "a record is one cache line");
+
+/* ---- mbufs ---- */
+
+/*
+ * Free n frames of any kind, none NULL, as rte_pktmbuf_free_bulk() does; quicker where they are of one segment
+ * and pool. m is used to collect them.
+ */
+void sc_mbuf_free_burst(struct rte_mbuf **m, unsigned int n);
 
 /* ---- per-mbuf metadata, in registered dynamic fields ---- */
 

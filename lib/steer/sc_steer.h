@@ -27,10 +27,15 @@ sc_fold_addr(const struct sc_addr *a)
 	return (uint16_t)((x << 8 & 0xff00) | (x >> 8 & 0xff)); /* words are big-endian in memory */
 }
 
+/* Both addresses are of one family: what marks them as IPv4 falls out. */
 static inline uint16_t
 sc_fold_tuple(const struct sc_addr *a, const struct sc_addr *b, uint16_t pa, uint16_t pb)
 {
-	return sc_fold_addr(a) ^ sc_fold_addr(b) ^ pa ^ pb;
+	uint64_t x = a->u64[0] ^ a->u64[1] ^ b->u64[0] ^ b->u64[1];
+
+	x ^= x >> 32;
+	x ^= x >> 16;
+	return rte_be_to_cpu_16((uint16_t)x) ^ pa ^ pb;
 }
 
 struct sc_steer {

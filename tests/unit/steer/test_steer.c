@@ -80,13 +80,19 @@ test_table_is_the_hash_of_a_nic(void **state)
 static void
 test_fold_of_known_addresses(void **state)
 {
-	struct sc_addr v4, v6;
+	struct sc_addr v4, v6, other4, other6;
 
 	assert_int_equal(sc_addr_parse("10.1.2.3", &v4), 0);
 	assert_int_equal(sc_fold_addr(&v4), 0x0a01 ^ 0x0203);
 	assert_int_equal(sc_addr_parse("2001:db8::1:2", &v6), 0);
 	assert_int_equal(sc_fold_addr(&v6), 0x2001 ^ 0x0db8 ^ 1 ^ 2);
 	assert_int_equal(sc_fold_tuple(&v4, &v4, 80, 1), 81);
+	assert_int_equal(sc_addr_parse("192.168.77.254", &other4), 0);
+	assert_int_equal(sc_addr_parse("fd00:9::7", &other6), 0);
+	assert_int_equal(sc_fold_tuple(&v4, &other4, 80, 50000),
+			sc_fold_addr(&v4) ^ sc_fold_addr(&other4) ^ 80 ^ 50000);
+	assert_int_equal(sc_fold_tuple(&v6, &other6, 80, 50000),
+			sc_fold_addr(&v6) ^ sc_fold_addr(&other6) ^ 80 ^ 50000);
 }
 
 static void
