@@ -85,6 +85,7 @@ struct sc_replay {
 	uint64_t now_us;
 	uint32_t now;              /* its low 32 bits */
 	uint32_t now_s;            /* in seconds */
+	uint32_t tsval;            /* of what is sent now */
 	uint64_t cap_us;           /* of the newest mirror frame */
 	uint32_t generation;       /* rises when the flow index changes */
 	uint32_t tuple_generation; /* rises when replay tuples do */
@@ -128,6 +129,7 @@ set_now(struct sc_replay *e, uint64_t now_us)
 	e->now_us = now_us;
 	e->now = (uint32_t)now_us;
 	e->now_s = (uint32_t)(now_us / SC_US_PER_S);
+	e->tsval = sc_clock_tsval(now_us);
 }
 
 /* A frame of this flow has come: its life time begins anew. */
@@ -157,6 +159,8 @@ session_prefetch(const struct sc_replay *e, uint32_t si)
 
 	for (size_t off = 0; off < sizeof(struct sc_session); off += 64)
 		rte_prefetch0(p + off);
+	rte_prefetch0(p + sizeof(struct sc_session) - 1); /* they are not aligned to lines */
+	rte_prefetch0(&e->t.node[si]);
 }
 
 static inline void

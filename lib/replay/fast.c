@@ -10,6 +10,13 @@
 
 #include "engine.h"
 
+/* Queue the session for this deadline, the only one that it has. */
+static void
+wake_at(struct sc_replay *e, uint32_t si, uint32_t due)
+{
+	sc_wheel_arm(&e->t.wheel, si, e->now_us + (uint32_t)SC_MAX((int32_t)(due - e->now), 0));
+}
+
 /* Configurations in which a request goes as soon as its answer is exact. */
 bool
 fast_suits(const struct sc_replay_cfg *cfg)
@@ -122,7 +129,7 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	cwnd_restart(e, s);
 	send_reused(e, s, held_at(e, hi), seg);
 	note_session(e, s, held_at(e, hi), hi);
-	timer_rearm(e, fi);
+	wake_at(e, fi, s->rto_us); /* is_quiet(): no other deadline but that of an ACK, sent with this */
 	return true;
 }
 
@@ -200,6 +207,7 @@ fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	s->wnd = wnd;
 	s->max_wnd = SC_MAX(s->max_wnd, wnd);
 	owe_ack(e, si, is_ack_due(s));
-	timer_rearm(e, si);
+	if (has_flag(s, SC_SESS_ACK))
+		wake_at(e, si, s->ack_us);
 	return true;
 }

@@ -37,7 +37,7 @@ header_init(const struct sc_replay *e, const struct sc_session *s, uint8_t flags
 	h->payload_sum = 0;
 	if (has_flag(s, SC_SESS_TS)) {
 		h->opts = SC_OPT_TS;
-		h->ts = (uint64_t)sc_clock_tsval(e->now_us) << 32 | s->ts_recent;
+		h->ts = (uint64_t)e->tsval << 32 | s->ts_recent;
 	}
 }
 
@@ -122,7 +122,7 @@ send_syn(struct sc_replay *e, uint32_t si)
 	h.wscale = s->rcv_wscale;
 	if (has_flag(s, SC_SESS_SYN_TS)) {
 		h.opts |= SC_OPT_TS;
-		h.tsval = sc_clock_tsval(e->now_us);
+		h.tsval = e->tsval;
 	}
 	return frame_out(e, m, &h);
 }
@@ -152,7 +152,7 @@ send_stray_ack(struct sc_replay *e, const struct sc_record *rec)
 		return;
 	if (rec->segs & SC_REC_TS) {
 		h.opts = SC_OPT_TS;
-		h.tsval = sc_clock_tsval(e->now_us);
+		h.tsval = e->tsval;
 		h.tsecr = rec->tsval;
 	}
 	if (frame_out(e, m, &h))

@@ -14,6 +14,7 @@
 #include "load.h"
 
 #define BURST 32
+#define MAC_MASK rte_cpu_to_be_64(0xffffffffffff0000)
 #define RECORDS 64
 #define L2_REFRESH_US 1000
 #define BLOCKED_MAX_US (20 * SC_US_PER_MS)
@@ -33,6 +34,7 @@ struct sc_worker {
 	struct load load;
 	uint64_t blocked_us; /* since when a hand-over ring has been full; 0: none is */
 	struct rte_mempool *pool;
+	uint64_t mac;            /* of the test port, as it stands in a frame */
 	bool has_file;           /* a mirror port waits instead of losing */
 	_Atomic bool is_drained; /* written by this lcore */
 	struct sc_stats_cell *stats;
@@ -76,6 +78,7 @@ sc_worker_create(const struct sc_worker_cfg *cfg, struct sc_err *err)
 	w->stats = cfg->stats;
 	w->inline_intercept = cfg->inline_intercept;
 	w->idler.mode = box->cfg->idle;
+	memcpy(&w->mac, box->test.mac, 6);
 	for (unsigned int i = 0; i < box->nb_mirror; i++)
 		w->has_file |= box->mirror[i].is_file;
 	init_targets(w);
@@ -139,10 +142,13 @@ static bool
 is_own_mac(const struct sc_worker *w, const struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t to, from;
 
-	return m->data_len >= 12
-			&& (memcmp(p, w->box->test.mac, 6) == 0
-					|| memcmp(p + 6, w->box->test.mac, 6) == 0);
+	if (m->data_len < 14)
+		return false; /* too short for what the parser wants, too */
+	memcpy(&to, p, sizeof(to));
+	memcpy(&from, p + 6, sizeof(from));
+	return ((to ^ w->mac) & MAC_MASK) == 0 || ((from ^ w->mac) & MAC_MASK) == 0;
 }
 
 /*
