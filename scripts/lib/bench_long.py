@@ -12,7 +12,8 @@ PAGES_TURNS = 500000
 PAGES_FIGURES = (('request_path', 'worker', 'turns'), ('response', 'intercept', 'responses'))
 PAGES = (('mbufs in hugepages, tables in transparent ones', []),
          ('mbufs in 4 KiB pages, tables in transparent hugepages', ['--small-pages']),
-         ('all in 4 KiB pages', ['--small-pages', '--no-thp']))
+         ('all in 4 KiB pages', ['--small-pages', '--no-thp']),
+         ('as the first, frames out of the L2 cache when they are polled', ['--far-frames']))
 
 
 def cost(slices, of):
@@ -69,7 +70,7 @@ def soak(run, frames):
 
 
 def pages(run, runs, sessions):
-    """keepalive with each kind of page, one after the other, three times over. (document, exit status)"""
+    """keepalive with each of PAGES, one after the other, three times over. (document, exit status)"""
     values, bad = [{} for _ in PAGES], 0
     for _ in range(PAGES_ROUNDS):
         for (text, args), seen in zip(PAGES, values):
@@ -85,7 +86,7 @@ def pages(run, runs, sessions):
         print(f'{text}: request_path {seen["request_path"]}, response {seen["response"]} cycles at '
               f'{sessions:,} sessions, {seen["request_path"] / values[0]["request_path"]:.2f} times '
               'the first')
-        if seen['hugepages'] != (not args):
+        if seen['hugepages'] != ('--small-pages' not in args):
             print('    (hugepages were asked for, and too few are free)')
         if seen['thp'] != ('--no-thp' not in args):
             print('    (the kernel gives no transparent hugepages: transparent_hugepage/enabled)')

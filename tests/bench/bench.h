@@ -22,6 +22,8 @@
 #define BURST 32 /* frames of a round: what the worker takes from a mirror queue at once */
 #define ROUNDS 8 /* of a group */
 #define GROUP (BURST * ROUNDS)
+#define GROUP_MAX \
+	8128 /* what the mirror's ring takes: the first ones have left the L2 cache then */
 #define MSS 1448
 #define PORTS 16      /* client ports of an address */
 #define LIFE_SHIFT 24 /* a connection's sequence numbers, before its tuple's next one begins */
@@ -212,6 +214,7 @@ struct loop {
 	struct spent spent;
 	uint64_t step_ns, time_ns; /* a round, and all rounds so far */
 	uint64_t start_us;
+	uint32_t group; /* frames that are fed before the worker sees the first; 0: GROUP */
 };
 
 /* What is to be fed next: positions [first, last) of a script. */

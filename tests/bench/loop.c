@@ -31,9 +31,10 @@ uint32_t
 loop_feed(void *loop)
 {
 	struct loop *l = loop;
-	struct rte_mbuf *m[GROUP];
+	struct rte_mbuf *m[GROUP_MAX];
 	uint64_t start = rte_rdtsc();
-	uint16_t n = feed_make(&l->feed, m, GROUP, sc_clock_us(&l->b->clock, rte_rdtsc()));
+	uint16_t n = feed_make(&l->feed, m, l->group == 0 ? GROUP : l->group,
+			sc_clock_us(&l->b->clock, rte_rdtsc()));
 
 	if (rte_ring_enqueue_bulk(l->b->mirror[l->lane], (void **)m, n, NULL) != n)
 		rte_panic("the mirror's ring is full\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE |
- * --soak FRAMES] [--small-pages] [--no-thp]:
+ * --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -61,6 +61,7 @@ struct options {
 	uint32_t sessions, runs;
 	uint64_t turns;      /* of a run */
 	bool is_huge;        /* mbufs in hugepages of hugetlbfs */
+	bool is_far;         /* frames have left the near caches when the worker sees them */
 	bool is_thp;         /* may tables be in transparent ones */
 	const char *capture; /* recorded traffic instead */
 	uint32_t rate;       /* frames/s */
@@ -154,6 +155,7 @@ measure_alone(const struct loop *l, const struct script *s, uint64_t turns)
 {
 	struct loop copy = *l;
 
+	copy.group = GROUP;
 	loop_begin(&copy, s, 0, turns);
 	stages_alone(&copy, loop_feed, &copy);
 }
@@ -163,6 +165,7 @@ measure_floor(const struct loop *l, const struct script *s, uint64_t turns)
 {
 	struct loop copy = *l;
 
+	copy.group = GROUP;
 	loop_begin(&copy, s, 0, turns);
 	return floor_run(&copy, loop_feed, &copy);
 }
@@ -213,7 +216,7 @@ run_all(struct loop *l, const struct options *o)
 static bool
 measure(const struct options *o)
 {
-	struct loop l = {.b = &box, .step_ns = STEP_NS};
+	struct loop l = {.b = &box, .step_ns = STEP_NS, .group = o->is_far ? GROUP_MAX : GROUP};
 	struct sc_replay_cfg few;
 	uint32_t *order;
 	uint64_t rss_kib, grown;
@@ -274,6 +277,7 @@ parse(int argc, char **argv, struct options *o)
 			{"turns", required_argument, NULL, 't'},
 			{"small-pages", no_argument, NULL, 'p'},
 			{"no-thp", no_argument, NULL, 'T'},
+			{"far-frames", no_argument, NULL, 'F'},
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
 			{"soak", required_argument, NULL, 'K'},
@@ -282,7 +286,12 @@ parse(int argc, char **argv, struct options *o)
 	};
 	int c;
 
-	*o = (struct options){&traffics[0], 10000, 5, 0, true, true, NULL, 1, COST};
+	*o = (struct options){.t = &traffics[0],
+			.sessions = 10000,
+			.runs = 5,
+			.is_huge = true,
+			.is_thp = true,
+			.rate = 1};
 	while ((c = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		unsigned long long n = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
 
@@ -296,6 +305,8 @@ parse(int argc, char **argv, struct options *o)
 			o->turns = n;
 		else if (c == 'p')
 			o->is_huge = false;
+		else if (c == 'F')
+			o->is_far = true;
 		else if (c == 'T')
 			o->is_thp = false;
 		else if (c == 'C')
