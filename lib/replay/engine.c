@@ -208,15 +208,6 @@ key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
 	k->prod = ms->prod;
 }
 
-/* A client's frame is likely to go on to the target: its first session is wanted, too. */
-static void
-prefetch_flow(const struct sc_replay *e, uint32_t fi, uint8_t half)
-{
-	flow_prefetch(e, fi);
-	if (half == SC_HALF_CLIENT)
-		session_prefetch(e, sc_session_of(&e->t, fi, 0));
-}
-
 void
 sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
 {
@@ -231,8 +222,9 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 		key_of(&ms[i], &key[i]);
 	sc_flow_find_bulk(&e->t, key, n, value);
 	for (uint16_t i = 0; i < n; i++)
-		if (value[i] != SC_NONE && !(value[i] & SC_TOMB_BIT))
-			prefetch_flow(e, value[i], ms[i].half);
+		/* A client's frame is likely to go on to the target: its first session is wanted, too. */
+		if (!(value[i] & SC_TOMB_BIT) && ms[i].half == SC_HALF_CLIENT)
+			sc_session_prefetch(&e->t, sc_session_of(&e->t, value[i], 0));
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);

@@ -151,28 +151,6 @@ session_at(struct sc_replay *e, uint32_t i)
 	return &e->t.session[i];
 }
 
-/* What the engine will read and write of a session and its flow: all of their lines. */
-static inline void
-session_prefetch(const struct sc_replay *e, uint32_t si)
-{
-	const uint8_t *p = (const uint8_t *)&e->t.session[si];
-
-	for (size_t off = 0; off < sizeof(struct sc_session); off += 64)
-		rte_prefetch0(p + off);
-	rte_prefetch0(p + sizeof(struct sc_session) - 1); /* they are not aligned to lines */
-	rte_prefetch0(&e->t.node[si]);
-}
-
-static inline void
-flow_prefetch(const struct sc_replay *e, uint32_t fi)
-{
-	const uint8_t *p = (const uint8_t *)&e->t.flow[fi];
-
-	for (size_t off = 0; off < sizeof(struct sc_flow); off += 64)
-		rte_prefetch0(p + off);
-	rte_prefetch0(&e->t.sweep.last_seen[fi]);
-}
-
 /* The flow of a session. */
 static inline struct sc_flow *
 flow_of(const struct sc_replay *e, const struct sc_session *s)

@@ -230,17 +230,16 @@ tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, ui
 	struct sc_tuple_key k[SC_INDEX_BULK_MAX] = {0};
 
 	if (e->tuples[rec[0].target] != NULL) {
-		for (uint32_t i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n; i++) {
 			si[i] = pool_find(e, &rec[i]);
-	} else {
-		for (uint32_t i = 0; i < n; i++)
-			tuple_key(&rec[i], &k[i]);
-		sc_session_find_bulk(&e->t, k, n, si);
+			if (si[i] == SC_NONE)
+				continue;
+			sc_session_prefetch(&e->t, si[i]);
+			sc_flow_prefetch(&e->t, sc_session_flow(&e->t, si[i]));
+		}
+		return;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (si[i] == SC_NONE)
-			continue;
-		session_prefetch(e, si[i]);
-		flow_prefetch(e, sc_session_flow(&e->t, si[i]));
-	}
+	for (uint32_t i = 0; i < n; i++)
+		tuple_key(&rec[i], &k[i]);
+	sc_session_find_bulk(&e->t, k, n, si);
 }

@@ -43,7 +43,10 @@ flow_eq(const void *arg, uint32_t value, const void *key)
 static void
 flow_prefetch(const void *arg, uint32_t value)
 {
-	rte_prefetch0(key_of(arg, value));
+	if (value & SC_TOMB_BIT)
+		rte_prefetch0(key_of(arg, value));
+	else
+		sc_flow_prefetch(arg, value);
 }
 
 bool
@@ -184,8 +187,8 @@ tuple_prefetch(const void *arg, uint32_t value)
 {
 	const struct sc_tables *t = arg;
 
-	rte_prefetch0(&t->session[value]);
-	rte_prefetch0(&t->flow[sc_session_flow(t, value)]);
+	sc_session_prefetch(t, value);
+	sc_flow_prefetch(t, sc_session_flow(t, value));
 }
 
 void

@@ -408,6 +408,28 @@ sc_session_next(const struct sc_tables *t, uint32_t session)
 	return sc_session_alive(t, session + 1, (session / t->copies + 1) * t->copies);
 }
 
+/* What will be read and written of a session (all lines: they are not aligned), or of a flow. */
+static inline void
+sc_session_prefetch(const struct sc_tables *t, uint32_t session)
+{
+	const uint8_t *p = (const uint8_t *)&t->session[session];
+
+	for (size_t off = 0; off < sizeof(struct sc_session); off += 64)
+		rte_prefetch0(p + off);
+	rte_prefetch0(p + sizeof(struct sc_session) - 1);
+	rte_prefetch0(&t->node[session]);
+}
+
+static inline void
+sc_flow_prefetch(const struct sc_tables *t, uint32_t flow)
+{
+	const uint8_t *p = (const uint8_t *)&t->flow[flow];
+
+	for (size_t off = 0; off < sizeof(struct sc_flow); off += 64)
+		rte_prefetch0(p + off);
+	rte_prefetch0(&t->sweep.last_seen[flow]);
+}
+
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
 /*
@@ -415,7 +437,7 @@ uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
  * entry by now.
  */
 bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k);
-/* The same for up to 32 keys at once, with prefetch. */
+/* The same for up to 32 keys at once; flows are on their way to the cache. */
 void sc_flow_find_bulk(
 		const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out);
 /* 0 or -ENOSPC. */
@@ -442,7 +464,7 @@ struct sc_tuple_key {
 };
 
 uint32_t sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k);
-/* The same for up to 32 keys at once, with prefetch. */
+/* The same for up to 32 keys at once; sessions and their flows are on their way to the cache. */
 void sc_session_find_bulk(
 		const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n, uint32_t *out);
 int sc_session_index(struct sc_tables *t, uint32_t session); /* 0 or -ENOSPC */
