@@ -32,19 +32,22 @@ choose_sleep(struct sc_idler *i, uint64_t max_us)
 	return work >= WORK_FEW ? i->sleep_us : (uint32_t)SC_MIN(max_us, (uint64_t)i->sleep_us);
 }
 
-void
+bool
 sc_idle(struct sc_idler *i, uint32_t done, uint64_t max_us)
 {
 	if (done > 0) {
 		i->empty = 0;
 		i->work = SC_MIN(i->work + SC_MIN(done, WORK_MANY), WORK_MANY);
-		return;
+		return false;
 	}
 	i->empty++;
+	if (i->mode == SC_IDLE_SLEEP && i->empty >= EMPTY_ROUNDS && max_us > 0) {
+		usleep(choose_sleep(i, max_us));
+		return true;
+	}
 	if (i->mode == SC_IDLE_YIELD)
 		sched_yield();
-	else if (i->mode == SC_IDLE_SLEEP && i->empty >= EMPTY_ROUNDS && max_us > 0)
-		usleep(choose_sleep(i, max_us));
 	else
 		rte_pause();
+	return false;
 }

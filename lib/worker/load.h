@@ -5,6 +5,8 @@
 
 #include <sc_worker.h>
 
+#define LOAD_POLLS_PER_US 4 /* empty ones; at least */
+
 struct load {
 	uint64_t since_us;
 	uint64_t nb_missed;   /* the box's, when the period began */
@@ -17,6 +19,13 @@ load_note(struct load *l, bool is_full)
 {
 	l->polls++;
 	l->full += is_full;
+}
+
+/* The worker found nothing and slept; awake it would have polled in vain. */
+static inline void
+load_rest(struct load *l, uint32_t us)
+{
+	l->polls += us * LOAD_POLLS_PER_US;
 }
 
 /*

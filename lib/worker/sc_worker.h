@@ -169,7 +169,7 @@ struct sc_idler {
 	uint32_t sleep_us; /* the last sleep */
 };
 
-/* After a round: pause, yield or sleep (at most max_us) when nothing was done. */
-void sc_idle(struct sc_idler *i, uint32_t done, uint64_t max_us);
+/* After a round: pause, yield or sleep (at most max_us) when nothing was done. True: it slept. */
+bool sc_idle(struct sc_idler *i, uint32_t done, uint64_t max_us);
 
 #endif

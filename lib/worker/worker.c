@@ -498,7 +498,8 @@ sc_worker_run(void *worker)
 		uint32_t done = sc_worker_poll(w);
 		uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
 
-		sc_idle(&w->idler, done, sc_replay_next(w->engine, now_us));
+		if (sc_idle(&w->idler, done, sc_replay_next(w->engine, now_us)))
+			load_rest(&w->load, w->idler.sleep_us);
 	}
 	return 0;
 }

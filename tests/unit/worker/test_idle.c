@@ -79,11 +79,13 @@ static uint32_t
 sleep_after(struct sc_idler *i, uint32_t work, uint64_t max_us)
 {
 	long before = nb_sleeps();
+	bool has_slept = false;
 
 	if (work > 0)
-		sc_idle(i, work, max_us);
-	for (unsigned int k = 0; k < 16 && nb_sleeps() == before; k++)
-		sc_idle(i, 0, max_us);
+		assert_false(sc_idle(i, work, max_us));
+	for (unsigned int k = 0; k < 16 && !has_slept; k++)
+		has_slept = sc_idle(i, 0, max_us);
+	assert_true(has_slept);
 	assert_int_equal(nb_sleeps(), before + 1);
 	return i->sleep_us;
 }
