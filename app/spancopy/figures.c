@@ -46,8 +46,8 @@ keep_faults(struct app *a, const struct sc_ledger_result *res)
 }
 
 /* What mirror ports had no room for drives admission; af_packet and rings do not know. */
-static void
-tell_missed(struct app *a)
+void
+app_tell_missed(struct app *a)
 {
 	uint64_t missed = 0;
 
@@ -78,7 +78,6 @@ app_figures_read(struct app *a, const uint32_t *ticket)
 	}
 	a->before = a->sum;
 	a->sum = sum;
-	tell_missed(a);
 	return true;
 }
 

@@ -334,6 +334,7 @@ app_loop(struct app *a, struct sc_err *err)
 	}
 	while (atomic_load(&a->box->phase) != SC_PHASE_STOP) {
 		sc_control_run(c.ctl, TICK_MS);
+		app_tell_missed(a);
 		advance(&c, now_us(a));
 		each_second(&c, now_us(a));
 	}

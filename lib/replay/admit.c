@@ -7,27 +7,29 @@
 #include "engine.h"
 
 #define PERIOD_US (100 * SC_US_PER_MS)
-#define ALL 65536u /* of the hashes are admitted */
-#define LEAST 64u
-#define RAISE ((ALL + 19) / 20)
-#define LOAD_HIGH 800  /* of 1,000: fewer flows are admitted */
-#define LOAD_LOW 600   /* more again */
-#define HELD_LAST 950  /* of 1,000: flows that lag are ended */
-#define BEFORE_FIRST 3 /* periods in a row: a burst is no overload */
+#define CUT_US (50 * SC_US_PER_MS)        /* until what has been cut off for losses shows */
+#define LEAST 64u                         /* places that are always admitted */
+#define RAISE_MAX ((ADMIT_ALL + 19) / 20) /* at once */
+#define LOAD_HIGH 800                     /* of 1,000: fewer flows are admitted */
+#define LOAD_LOW 600                      /* more again */
+#define LOAD_LOST 1100  /* so many came where 1,000 were taken: the others are lost already */
+#define HELD_LAST 950   /* of 1,000: flows that lag are ended */
+#define BEFORE_FIRST 3  /* periods in a row: a burst is no overload */
+#define JOIN_PAUSE_S 60 /* what was left out must not come back as a mid-stream join */
 #define LAG_SLICE 16384
 #define LAG_ENDS_MAX 64
 
 void
 admit_init(struct sc_replay *e)
 {
-	e->admit.share = ALL;
+	e->admit.share = ADMIT_ALL;
 	e->admit.next_us = e->now_us + PERIOD_US;
 }
 
-bool
-is_admitted(const struct sc_replay *e, uint32_t hash)
+void
+admit_shed(struct sc_replay *e)
 {
-	return hash >> 16 < e->admit.share;
+	e->admit.join_pause_s = (uint32_t)(e->now_us / SC_US_PER_S) + JOIN_PAUSE_S;
 }
 
 /* Since when does the flow's client wait for what it said to leave? 0: it does not. */
@@ -63,19 +65,48 @@ shed_lag(struct sc_replay *e)
 	e->admit.cursor = (from + nb) % e->cfg.max_flows;
 }
 
-static void
-lower(struct sc_replay *e)
+/* What has been lost tells how much is too much: that is left out at once, and has time to work. */
+static uint32_t
+share_for(struct sc_replay *e, uint32_t load)
 {
-	if (++e->admit.nb_high < BEFORE_FIRST && e->admit.share == ALL)
+	uint32_t share = e->admit.share;
+
+	if (load < LOAD_LOST)
+		return share - (share >> (4 - SC_CLAMP(e->admit.nb_high - 1, 1u, 3u)));
+	e->admit.nb_high = 0;
+	return (uint32_t)((uint64_t)share * 1000 / load);
+}
+
+/* By an 8th, and by more if that was not enough. */
+static void
+lower(struct sc_replay *e, uint32_t load)
+{
+	e->admit.nb_low = 0;
+	e->admit.nb_high++;
+	if (e->admit.share == ADMIT_ALL && e->admit.nb_high < BEFORE_FIRST && load < LOAD_LOST)
 		return;
-	if (e->admit.share == ALL)
+	if (e->admit.share == ADMIT_ALL) {
+		e->admit.nb_high = 1;
 		sc_log(SC_LOG_WARN, "replay",
 				"worker %u is overloaded: new flows are left out as "
 				"shed_admission, chosen by their hash, until it is not; more "
 				"workers, or --sample, would help",
 				e->cfg.worker);
-	e->admit.share = SC_MAX(e->admit.share / 2, LEAST);
+	}
+	e->admit.share = SC_MAX(share_for(e, load), LEAST);
 	C(e, ADMISSION_LOWERED)++;
+}
+
+/* By a 32nd, and by a 16th while nothing speaks against it. */
+static void
+raise(struct sc_replay *e)
+{
+	uint32_t step;
+
+	e->admit.nb_high = 0;
+	e->admit.nb_low++;
+	step = (e->admit.share >> (6 - SC_MIN(e->admit.nb_low, 2u))) + 1;
+	e->admit.share = SC_MIN(e->admit.share + SC_MIN(step, RAISE_MAX), ADMIT_ALL);
 }
 
 void
@@ -83,18 +114,18 @@ sc_replay_load(struct sc_replay *e, uint32_t load, uint64_t now_us)
 {
 	uint32_t held = sc_held_fill(&e->t);
 
-	if (e->cfg.is_file || now_us < e->admit.next_us)
+	if (e->cfg.is_file || now_us < (load < LOAD_LOST ? e->admit.next_us : e->admit.cut_us))
 		return;
 	set_now(e, now_us);
 	e->admit.next_us = now_us + PERIOD_US;
+	e->admit.cut_us = now_us + CUT_US;
 	load = SC_MAX(load, held);
-	if (load >= LOAD_HIGH) {
-		lower(e);
-	} else {
-		e->admit.nb_high = 0;
-		if (load < LOAD_LOW)
-			e->admit.share = SC_MIN(e->admit.share + RAISE, ALL);
-	}
+	if (load >= LOAD_HIGH)
+		lower(e, load);
+	else if (load < LOAD_LOW)
+		raise(e);
+	else
+		e->admit.nb_high = e->admit.nb_low = 0;
 	if (held >= HELD_LAST)
 		shed_lag(e);
 }

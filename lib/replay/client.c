@@ -36,6 +36,12 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool took = false;
 	uint32_t fi;
 
+	if (!is_syn(&ms->seg) && admit_is_after_shed(e)) {
+		C(e, BYTES_SEEN) += ms->seg.payload_len;
+		M(e, BYTES_REFUSED, SC_R_SHED_ADMISSION) += ms->seg.payload_len;
+		refuse_frame(e, SC_R_SHED_ADMISSION);
+		return false;
+	}
 	if (!is_syn(&ms->seg) && ms->seg.payload_len == 0) {
 		refuse_frame(e, SC_R_NO_FLOW);
 		return false;

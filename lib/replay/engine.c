@@ -116,17 +116,10 @@ is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 	return false;
 }
 
-/* Where the answer of sc_prod_find() for this endpoint is remembered: few of them carry the load. */
-static uint16_t *
-prod_memo(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
-{
-	return &e->prod_memo[(a->b[15] ^ a->b[14] ^ port) & (PROD_MEMOS - 1)];
-}
-
 static uint32_t
 prod_find(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
-	uint16_t *memo = prod_memo(e, a, port);
+	uint16_t *memo = &e->prod_memo[prod_memo_slot(a, port)];
 	uint32_t prod = *memo;
 
 	if (prod < e->t.nb_prods && e->t.prod[prod].port == port

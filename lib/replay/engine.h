@@ -70,11 +70,14 @@ struct rest_entry {
 };
 #define REST_ENTRIES 8192
 
-/* Admission of new flows. */
+/* Admission of new flows: those whose place among ADMIT_ALL is below the share. */
+#define ADMIT_ALL 65536u
+
 struct admission {
-	uint64_t next_us; /* of the next decision */
-	uint32_t share;   /* of 65,536 */
-	uint32_t nb_high; /* decisions in a row that found too much load */
+	uint64_t next_us, cut_us; /* of the next decision; of one about frames that are lost */
+	uint32_t share;
+	uint32_t nb_high, nb_low; /* decisions in a row that found too much load, or little */
+	uint32_t join_pause_s;    /* until then nothing joins in mid-stream */
 	uint32_t cursor;
 };
 
@@ -149,6 +152,13 @@ static inline struct sc_session *
 session_at(struct sc_replay *e, uint32_t i)
 {
 	return &e->t.session[i];
+}
+
+/* Where the answer of sc_prod_find() for this endpoint is remembered: few of them carry the load. */
+static inline uint32_t
+prod_memo_slot(const struct sc_addr *a, uint16_t port)
+{
+	return (a->b[15] ^ a->b[14] ^ port) & (PROD_MEMOS - 1);
 }
 
 /* The flow of a session. */
@@ -277,7 +287,29 @@ enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
 
 /* admit.c */
 void admit_init(struct sc_replay *e);
-bool is_admitted(const struct sc_replay *e, uint32_t hash);
+void admit_shed(struct sc_replay *e);
+
+/*
+ * Flows that are left out get no tombstone: there are too many. For a while a frame that begins no
+ * flow and belongs to none is taken for one of theirs.
+ */
+static inline bool
+admit_is_after_shed(const struct sc_replay *e)
+{
+	return e->now_us / SC_US_PER_S < e->admit.join_pause_s;
+}
+
+/*
+ * hash: of a flow's key. Mixed with shifts between products: a product alone is as linear as the
+ * index's own, and those that are admitted would crowd in some of its buckets.
+ */
+static inline bool
+is_admitted(const struct sc_replay *e, uint32_t hash)
+{
+	hash = (hash ^ hash >> 16) * 0x7feb352du;
+	hash = (hash ^ hash >> 15) * 0x846ca68bu;
+	return hash >> 16 < e->admit.share;
+}
 
 /* join.c */
 void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, bool *took);

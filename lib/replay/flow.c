@@ -23,6 +23,14 @@ is_never_sent_from(const struct sc_replay *e, const struct sc_addr *client)
 	return false;
 }
 
+static bool
+is_shed(const struct sc_replay *e, const struct sc_mirror_seg *ms)
+{
+	struct sc_flow_key key = {.client = ms->seg.src, .cport = ms->seg.sport, .prod = ms->prod};
+
+	return e->admit.share != ADMIT_ALL && !is_admitted(e, sc_flow_hash(&key));
+}
+
 /* What the first client frame of a flow is judged by. */
 enum sc_reason
 flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
@@ -34,7 +42,7 @@ flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 
 	if (!sc_sample_take(hash, e->cfg.sample_pct))
 		return SC_R_SAMPLED_OUT;
-	if (!is_admitted(e, hash))
+	if (is_shed(e, ms))
 		return SC_R_SHED_ADMISSION;
 	if (!(s->flags & SC_TCP_SYN) && e->cfg.only_full)
 		return SC_R_NOT_FULL;
@@ -97,7 +105,10 @@ refuse_at_once(struct sc_replay *e, const struct sc_mirror_seg *ms, enum sc_reas
 	M(e, FRAME_REFUSED, reason)++;
 	C(e, BYTES_SEEN) += ms->seg.payload_len;
 	M(e, BYTES_REFUSED, reason) += ms->seg.payload_len;
-	bury(e, &b);
+	if (reason == SC_R_SHED_ADMISSION)
+		admit_shed(e);
+	else
+		bury(e, &b);
 }
 
 static void

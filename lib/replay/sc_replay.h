@@ -133,6 +133,13 @@ enum sc_reason sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 void sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us);
 
 /*
+ * Under overload, before frames are parsed: free those of new flows that are left out, and count
+ * them as shed_admission. Up to 32 Ethernet frames, of any worker. Returns how many of m[] are left,
+ * in their order.
+ */
+uint16_t sc_replay_sieve(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
+
+/*
  * While held, flows are taken in but none is opened: they wait as they do for the return path. For
  * the time in which next hops are resolved and pool addresses probed.
  */

@@ -79,6 +79,14 @@ sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *k, uint32
 	index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
 }
 
+bool
+sc_flow_may_be(const struct sc_tables *t, uint32_t hash)
+{
+	const struct sc_index_bucket *b = &t->by_key.buckets[sc_index_home(&t->by_key, hash)];
+
+	return match_mask(b, signature(hash)) != 0 || passed_get(b) != 0;
+}
+
 int
 sc_flow_index(struct sc_tables *t, uint32_t flow)
 {

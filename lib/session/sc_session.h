@@ -440,6 +440,8 @@ bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_
 /* The same for up to 32 keys at once; flows are on their way to the cache. */
 void sc_flow_find_bulk(
 		const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out);
+/* May a flow or tombstone with this sc_flow_hash() be there? False: none is. */
+bool sc_flow_may_be(const struct sc_tables *t, uint32_t hash);
 /* 0 or -ENOSPC. */
 int sc_flow_index(struct sc_tables *t, uint32_t flow);
 void sc_flow_unindex(struct sc_tables *t, uint32_t flow);

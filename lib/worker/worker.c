@@ -16,6 +16,7 @@
 #define BURST 32
 #define MAC_MASK rte_cpu_to_be_64(0xffffffffffff0000)
 #define RECORDS 64
+#define BURSTS_MAX 8 /* of a round */
 #define L2_REFRESH_US 1000
 #define BLOCKED_MAX_US (20 * SC_US_PER_MS)
 
@@ -255,12 +256,13 @@ handovers(struct sc_worker *w, uint64_t now_us)
 		n = rte_ring_dequeue_burst(
 				w->box->handover[from][w->index], (void **)m, BURST, NULL);
 		w->stats->live.c[SC_C_HANDED_IN] += n;
+		done += n;
+		n = sc_replay_sieve(w->engine, m, (uint16_t)n, now_us);
 		b.n = 0;
 		for (unsigned int i = 0; i < n; i++)
 			if (take_frame(w, port_of(w, m[i]->port), m[i], &b.ms[b.n], now_us))
 				b.n++;
 		sc_replay_mirror(w->engine, b.ms, b.n, now_us);
-		done += n;
 	}
 	return done;
 }
@@ -292,6 +294,36 @@ has_room(struct sc_worker *w, const struct sc_port *port, uint64_t now_us)
 		w->blocked_us = now_us;
 	return !port->is_file && now_us - w->blocked_us > BLOCKED_MAX_US;
 }
+
+/*
+ * Take a burst. Under overload most of it may be gone at once: then more is taken, so that a round is
+ * worth it. Returns how many frames are in m; *polled: how many came.
+ */
+static uint16_t
+receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, uint64_t now_us,
+		uint32_t *polled)
+{
+	uint16_t kept = 0, n = 0, room = BURST;
+	bool is_full = true;
+
+	*polled = 0;
+	for (unsigned int i = 0; i < BURSTS_MAX && is_full && room > BURST / 2; i++) {
+		n = rte_eth_rx_burst(port->id, w->index, m + kept, room);
+		for (uint16_t k = kept; k < kept + n; k++)
+			rte_prefetch0(m[k]);
+		for (uint16_t k = kept; k < kept + n; k++) {
+			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
+			m[k]->port = port->id;
+		}
+		*polled += n;
+		kept += port->is_ring ? n : sc_replay_sieve(w->engine, m + kept, n, now_us);
+		is_full = n == room;
+		room = (BURST - kept) & ~7; /* drivers take frames by eight */
+	}
+	load_note(&w->load, *polled, is_full);
+	return kept;
+}
+
 static uint32_t
 mirrors(struct sc_worker *w, uint64_t now_us)
 {
@@ -300,22 +332,17 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 
 	for (unsigned int i = 0; i < w->box->nb_mirror; i++) {
 		const struct sc_port *port = &w->box->mirror[i];
+		uint32_t polled;
 		uint16_t n;
 
 		if (w->index >= port->nb_rxq || !has_room(w, port, now_us))
 			continue;
-		n = rte_eth_rx_burst(port->id, w->index, m, BURST);
-		load_note(&w->load, n == BURST);
-		if (n == 0)
-			continue;
-		for (uint16_t k = 0; k < n; k++) {
-			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
-			m[k]->port = port->id;
-		}
-		mirror_burst(w, port, m, n, now_us);
+		n = receive(w, port, m, now_us, &polled);
+		if (n > 0)
+			mirror_burst(w, port, m, n, now_us);
 		/* Last: main takes frames that are counted for handed over, too. */
-		w->stats->live.c[SC_C_MIRROR_POLLED] += n;
-		done += n;
+		w->stats->live.c[SC_C_MIRROR_POLLED] += polled;
+		done += polled;
 	}
 	return done;
 }

@@ -315,6 +315,10 @@ put_frame(struct conv *c, enum sc_half half, struct test_frame *f)
 	add_options(c, f, opts, &f->opts_len);
 	m = test_frame_mbuf(pool, f);
 	b->st.c[SC_C_MIRROR_POLLED]++;
+	if (b->is_sieved && sc_replay_sieve(b->e, &m, 1, b->now_us) == 0) {
+		bed_check(b);
+		return SC_R_SHED_ADMISSION;
+	}
 	r = sc_packet_parse(m, SC_LINK_ETHER, &ms->seg);
 	if (r == SC_R_NONE)
 		r = sc_replay_classify(b->e, ms);

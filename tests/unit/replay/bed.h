@@ -77,6 +77,7 @@ struct bed {
 	bool v6;
 	bool is_batched; /* mirror frames wait for bed_flush() */
 	bool is_twice;   /* the mirror shows each frame twice */
+	bool is_sieved;  /* frames pass the sieve first */
 	struct sc_mirror_seg batch[32];
 	uint16_t nb_batch;
 	struct conv conv[BED_CONVS_MAX];

@@ -37,10 +37,11 @@ nb_refused(struct bed *b)
 	return COUNT_BY(b, FLOW_REFUSED, SHED_ADMISSION) - before;
 }
 
-/* Two periods of load are a burst; the third halves the share, and so does each that follows. */
+/* Two periods of load are a burst; from the third on it is less each time, by more while it lasts. */
 static void
-halved(void **state)
+lowered(void **state)
 {
+	static const uint32_t share[] = {57344, 50176, 37632, 18816, 9408};
 	struct bed *b = bed_new(*state, tune);
 
 	load_for(b, 1000, 2);
@@ -48,16 +49,35 @@ halved(void **state)
 	load_for(b, 799, 1);
 	load_for(b, 1000, 2);
 	assert_int_equal(nb_refused(b), 0);
-	load_for(b, 800, 1);
-	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 1);
-	assert_in_range(nb_refused(b), FLOWS / 4, FLOWS * 3 / 4);
-	load_for(b, 800, 3);
-	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 4);
-	assert_in_range(nb_refused(b), FLOWS * 3 / 4, FLOWS - 1);
+	for (unsigned int i = 0; i < SC_ARRAY_SIZE(share); i++) {
+		load_for(b, 800, 1);
+		assert_int_equal(COUNT(b, ADMISSION_LOWERED), i + 1);
+		assert_int_equal(b->e->admit.share, share[i]);
+	}
+	assert_in_range(nb_refused(b), FLOWS / 2, FLOWS - 1);
 	bed_end(b);
 }
 
-/* Between the marks nothing changes; below the lower one 5 % of all come back a period. */
+/* Frames that are lost say at once how much is too much; and not again until that can show. */
+static void
+cut_for_losses(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+
+	bed_run(b, 50 * BED_MS);
+	sc_replay_load(b->e, 5000, b->now_us);
+	assert_int_equal(b->e->admit.share, 65536 / 5);
+	bed_run(b, 49 * BED_MS);
+	sc_replay_load(b->e, 2000, b->now_us);
+	assert_int_equal(b->e->admit.share, 65536 / 5);
+	bed_run(b, BED_MS);
+	sc_replay_load(b->e, 2000, b->now_us);
+	assert_int_equal(b->e->admit.share, 65536 / 10);
+	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 2);
+	bed_end(b);
+}
+
+/* Between the marks nothing changes; below the lower one it is more each time, 5 % of all at most. */
 static void
 raised(void **state)
 {
@@ -65,9 +85,11 @@ raised(void **state)
 
 	load_for(b, 1000, 3);
 	load_for(b, 600, 50);
-	assert_true(nb_refused(b) > 0);
-	load_for(b, 599, 9);
-	assert_true(b->e->admit.share < 65536);
+	assert_int_equal(b->e->admit.share, 57344);
+	load_for(b, 599, 1);
+	assert_int_equal(b->e->admit.share, 57344 + 57344 / 32 + 1);
+	load_for(b, 599, 1);
+	assert_in_range(b->e->admit.share, 57344 + 57344 / 32 + 2, 65535);
 	load_for(b, 599, 1);
 	assert_int_equal(b->e->admit.share, 65536);
 	assert_int_equal(nb_refused(b), 0);
@@ -84,6 +106,8 @@ floor_of_share(void **state)
 	conv_open(c);
 	load_for(b, 1000, 40);
 	assert_int_equal(b->e->admit.share, 64);
+	load_for(b, 0, 130);
+	assert_int_equal(b->e->admit.share, 65536);
 	conv_say(c, 10);
 	conv_expect(c, SC_TCP_ACK, 10);
 	bed_end(b);
@@ -173,7 +197,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			BOTH(halved),
+			BOTH(lowered),
+			BOTH(cut_for_losses),
 			BOTH(raised),
 			BOTH(floor_of_share),
 			BOTH(stays_out),

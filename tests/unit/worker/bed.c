@@ -495,7 +495,8 @@ bed_target(struct bed *b)
 		for (; (m = bed_take(b, q)) != NULL; n++) {
 			assert_int_equal(sc_packet_parse(m, SC_LINK_ETHER, &seg), SC_R_NONE);
 			count_hop(b, rte_pktmbuf_mtod(m, const uint8_t *));
-			target_in(b, &seg);
+			if (!b->is_v6_silent || sc_addr_is_v4(&seg.dst))
+				target_in(b, &seg);
 			rte_pktmbuf_free(m);
 		}
 	}

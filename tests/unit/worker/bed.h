@@ -62,6 +62,7 @@ struct bed {
 	unsigned int nb_conns;
 	unsigned int nb_hops_seen[BED_HOPS]; /* frames by the next hop's MAC */
 	unsigned int nb_strange;             /* frames to another MAC */
+	bool is_v6_silent;                   /* the IPv6 target takes and does not answer */
 };
 
 extern const uint8_t BED_MAC[6];
