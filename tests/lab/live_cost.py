@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -44,7 +45,7 @@ def rate(row):
 
 
 def find_peak(lab, setup, workload):
-    """The offered rate of the highest real one without a fault. A machine in use may spoil one step."""
+    """The step with the highest rate and no fault, or None. A machine in use may spoil one step."""
     best, offered, failed, steps = None, MODERATE[workload] * STEP, 0, []
     while failed < 2 and len(steps) < STEPS_MAX:
         row = load.run(lab, setup, workload, offered, STEP_SECONDS)
@@ -55,7 +56,7 @@ def find_peak(lab, setup, workload):
             best, failed = row, 0
         offered *= STEP
     print(f'{setup}, {workload}, steps to the peak: ' + ', '.join(steps))
-    return best['offered'] if best else MODERATE[workload]
+    return best
 
 
 def own_share(row):
@@ -117,7 +118,8 @@ def measure(lab, args, setup, workload):
     rows = []
     for text, offered in (('moderate', MODERATE[workload]), ('peak', None)):
         if offered is None:
-            offered = find_peak(lab, setup, workload)
+            best = find_peak(lab, setup, workload)
+            offered = best['offered'] if best else MODERATE[workload]
         runs = [load.run(lab, setup, workload, offered, args.seconds) for _ in range(args.runs)]
         runs.sort(key=lambda r: r['cycles']['all']['all'] / number(r))
         row = runs[len(runs) // 2]
@@ -150,6 +152,7 @@ def in_lab(job):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     folder = tempfile.mkdtemp(prefix='spancopy-live.')
     os.chmod(folder, 0o755)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if os.getuid() != 0:
             raise Skipped('needs root for network namespaces')

@@ -4,10 +4,11 @@
 
 Short connections and keep-alive requests at once, in the lab of live_cost.py. Memory and CPU time a
 mirror packet are sampled every 10 s. Exit status: 0; 1 when memory grows by more than 1 % after the
-warm-up, CPU time a packet drifts by more than 10 % (lower quartiles of the first and the last third), a request was lost, or the ledger does not balance;
-3 no lab here.
+warm-up, CPU time a packet drifts by more than 10 % (lower quartiles of the first and the last third),
+a request was lost, or the ledger does not balance; 3 no lab here.
 """
 import argparse
+import os
 import statistics
 import sys
 import threading
@@ -15,7 +16,9 @@ import time
 
 import live_cost
 from kit import cpu, load
+from kit.result import Failed
 
+WORKLOADS = ('short', 'keepalive')
 PERIOD = 10
 SHARE = 0.8
 MEMORY_LIMIT = 1  # percent
@@ -38,7 +41,7 @@ class Watch(threading.Thread):
             if frames > polled:
                 self.rows.append({'s': round(time.monotonic() - began),
                                   'rss': cpu.rss_bytes(self.box.proc.pid), 'packets': frames - polled,
-                                  'cycles': round(used * cpu.tsc_hz() / (frames - polled))})
+                                  'load': os.getloadavg()[0], 'cycles': round(used * cpu.tsc_hz() / (frames - polled))})
                 self.show(self.rows[-1])
             cost, polled = now, frames
 
@@ -47,7 +50,8 @@ class Watch(threading.Thread):
 
     def show(self, row):
         print(f'{row["s"]:5} s  {row["rss"] / 1e6:9.2f} MB  {row["packets"] / PERIOD:9,.0f} packets/s  '
-              f'{row["cycles"]:6,} cycles a mirror packet', flush=True)
+              f'{row["cycles"]:6,} cycles a mirror packet  '
+              f'(load of the machine {row["load"]:.1f})', flush=True)
 
     def end(self):
         self.is_over.set()
@@ -75,10 +79,16 @@ def judge(rows, warm):
                  'cycles_first': ends[0], 'cycles_last': ends[1]}
 
 
+def half_of_peak(lab, setup, workload):
+    row = live_cost.find_peak(lab, setup, workload)
+    if row is None:
+        raise Failed(f'{workload}: no rate at which all arrives')
+    return live_cost.rate(row) / 2
+
+
 def soak(lab, args):
-    rates = [(w, args.rate[i] if args.rate else live_cost.find_peak(lab, args.setup, w) / 2)
-             for i, w in enumerate(('short', 'keepalive'))]
-    loads = [(w, SHARE * r) for w, r in rates]
+    rates = args.rate or [half_of_peak(lab, args.setup, w) for w in WORKLOADS]
+    loads = [(w, SHARE * r) for w, r in zip(WORKLOADS, rates)]
     print('offered: ' + ', '.join(f'{r:,.0f} {live_cost.UNITS[w]}s/s' for w, r in loads), flush=True)
     seconds = round(60 * args.minutes)
     lab.start_box(args.setup)
