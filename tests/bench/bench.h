@@ -28,6 +28,7 @@
 #define PORTS 16      /* client ports of an address */
 #define LIFE_SHIFT 24 /* a connection's sequence numbers, before its tuple's next one begins */
 #define PAUSE_CYCLES 300000 /* a round above it was interrupted: the machine is shared */
+#define BENCH_START_US (1700000000ull * SC_US_PER_S)
 
 /* ---- traffic: what is the same for feed and reflector ---- */
 
@@ -172,6 +173,8 @@ void script_flow(struct script *s, const struct traffic *t);
 void script_acks(struct script *s);
 /* Make up to n frames. Returns how many; 0: the list is over, or the pool is empty. */
 uint16_t feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
+/* Leave out the next n frames: the mirror lost them. Returns how many; fewer: the list is over. */
+uint32_t feed_skip(struct feed *f, uint32_t n);
 void script_pair(struct script *s, const struct traffic *t);
 /* The first n tuples whose flows worker `lane` owns, shuffled; NULL without memory. */
 uint32_t *feed_order(const struct sc_steer *steer, uint16_t lane, uint32_t n);
@@ -257,6 +260,12 @@ bool delay_measure(struct bench_box *b, const struct traffic *t, uint32_t sessio
 uint64_t meminfo(const char *file, const char *word);
 /* So many frames, bare ACKs mostly; memory and cycles are looked at a hundred times: "soak":[...] */
 bool soak_measure(struct bench_box *b, const struct traffic *t, uint32_t sessions, uint64_t frames);
+/*
+ * Short flows, so many percent of what the worker can do; a table of so many flows. On one lcore,
+ * time is the worker's: "overload":[...]
+ */
+bool overload_measure(
+		struct bench_box *b, const struct traffic *t, uint32_t flows, uint32_t percent);
 /* A capture instead of generated traffic, against the peer that answers with its bytes. */
 bool recorded_measure(struct bench_box *b, const char *path, uint32_t runs);
 /* Keep the CPU for this thread while it is measured, if the system allows; false: it does not. */

@@ -12,7 +12,6 @@
 #define POOL 16383
 #define CACHE 256
 #define SLOTS 8192
-#define START_US (1700000000ull * SC_US_PER_S)
 #define HELD_BYTES (256ull << 20)
 
 static int
@@ -206,7 +205,7 @@ make_intercept(struct bench_box *b, uint16_t i)
 int
 box_start(struct bench_box *b, uint32_t max_flows)
 {
-	b->clock.base_us = START_US;
+	b->clock.base_us = BENCH_START_US;
 	if (b->is_real_time)
 		sc_clock_init(&b->clock);
 	b->feed_pool = make_pool("feed", POOL);

@@ -224,3 +224,15 @@ feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
 	f->frames += done;
 	return done;
 }
+
+uint32_t
+feed_skip(struct feed *f, uint32_t n)
+{
+	const struct step *s;
+	uint64_t position;
+	uint32_t done = 0;
+
+	while (done < n && next(f, &s, &position))
+		done++;
+	return done;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE |
- * --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
+ * --overload PERCENT | --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -69,6 +69,7 @@ struct options {
 		COST,
 		SCALE,
 		DELAY,
+		OVERLOAD,
 		SOAK
 	} mode;
 };
@@ -280,6 +281,7 @@ parse(int argc, char **argv, struct options *o)
 			{"far-frames", no_argument, NULL, 'F'},
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
+			{"overload", required_argument, NULL, 'O'},
 			{"soak", required_argument, NULL, 'K'},
 			{"capture", required_argument, NULL, 'C'},
 			{NULL, 0, NULL, 0},
@@ -317,6 +319,8 @@ parse(int argc, char **argv, struct options *o)
 			o->mode = SOAK, o->turns = n;
 		else if (c == 'D')
 			o->mode = DELAY, o->rate = (uint32_t)n;
+		else if (c == 'O')
+			o->mode = OVERLOAD, o->rate = (uint32_t)n;
 		else
 			return false;
 	}
@@ -352,6 +356,8 @@ main(int argc, char **argv)
 		ok = scale_measure(&box, o.t, o.sessions, o.runs, o.turns);
 	else if (o.mode == DELAY)
 		ok = delay_measure(&box, o.t, o.sessions, o.runs, o.rate);
+	else if (o.mode == OVERLOAD)
+		ok = overload_measure(&box, o.t, o.sessions, o.rate);
 	else if (o.mode == SOAK)
 		ok = soak_measure(&box, o.t, o.sessions, o.turns);
 	else
