@@ -87,10 +87,10 @@ class Bench(unittest.TestCase):
         self.assertIn('soak: ', out.stdout)
 
     def test_a_soak_can_fail(self):
-        good = [dict({g: 7 for g in bench_long.GAUGES}, frames=100, worker=1000, intercept=10,
+        good = [dict({g: 7 for g in bench_long.GAUGES}, frames=1 << 24, worker=1 << 30, intercept=1 << 25,
                      rss_kib=5000) for _ in range(100)]
         self.assertEqual(bench_long.not_flat(good), [])
-        for change in ({'feed_free': 6}, {'rss_kib': 9000}, {'worker': 1200}, {'held_bytes': 8}):
+        for change in ({'feed_free': 6}, {'rss_kib': 9000}, {'worker': 1.2 * (1 << 30)}, {'held_bytes': 8}):
             bad = good[:90] + [dict(s, **change) for s in good[90:]]
             self.assertEqual(len(bench_long.not_flat(bad)), 1, change)
 
