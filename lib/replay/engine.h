@@ -372,9 +372,7 @@ void gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len);
 void gate_turn_over(struct sc_replay *e, struct sc_session *s);
 void gate_release(struct sc_replay *e, struct sc_session *s, uint32_t ack, enum gate_case why);
 
-/* send.c */
-void session_send(struct sc_replay *e, uint32_t si);
-void session_push(struct sc_replay *e, uint32_t si);
+/* frame.c */
 bool send_ack(struct sc_replay *e, uint32_t si);
 bool send_rst(struct sc_replay *e, uint32_t si, uint32_t seq);
 bool send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len);
@@ -382,8 +380,12 @@ bool send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq);
 bool send_syn(struct sc_replay *e, uint32_t si);
 void send_reused(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
 		const struct sc_seg *seg);
-void note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held *h);
 void send_stray_ack(struct sc_replay *e, const struct sc_record *rec);
+
+/* send.c */
+void session_send(struct sc_replay *e, uint32_t si);
+void session_push(struct sc_replay *e, uint32_t si);
+void note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held *h);
 
 /* recover.c */
 void ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec);

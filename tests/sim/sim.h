@@ -146,7 +146,7 @@ struct sim_cfg {
 	uint32_t copies;
 	bool is_v6, is_pool;
 	bool is_file, flat_out, pace_think;
-	bool is_general; /* the engine takes no short cut */
+	bool is_general;       /* the engine takes no short cut */
 	uint8_t latency, gate; /* enum sc_replay_latency, enum sc_replay_gate */
 	uint32_t latency_us;
 	uint32_t rate; /* how often a disturbance strikes, in 1/1000 */
