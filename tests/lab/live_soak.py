@@ -59,9 +59,9 @@ class Watch(threading.Thread):
         return self.rows
 
 
-def judge(rows, warm):
-    """What was not as flat as it should be, as sentences; and the figures."""
-    rows = [r for r in rows if r['s'] > warm]
+def judge(rows, warm, end):
+    """What was not as flat as it should be between two times, as sentences; and the figures."""
+    rows = [r for r in rows if warm < r['s'] <= end]
     if len(rows) < 3:
         return ['fewer than 3 samples after the warm-up'], {}
     third = max(len(rows) // 3, 1)
@@ -97,7 +97,7 @@ def soak(lab, args):
     lab.drive(loads, seconds)
     rows = watch.end()
     report, faults = lab.stop_box()
-    more, flat = judge(rows, min(60, seconds / 3))
+    more, flat = judge(rows, min(60, seconds / 3), seconds)
     doc = dict(flat, seconds=seconds, setup=args.setup, offered=dict(loads), samples=rows,
                connections=report['connections']['established'], requests=lab.production.nb_logged(),
                mirror_packets=report['frames']['mirror']['rx'], balanced=report.get('balanced'),

@@ -29,11 +29,12 @@ def judged(folder, shared):
     """A soak is refused for memory or cycles that grow behind the warm-up, and not for noise."""
     flat = [1000] * 30
     noise = [1000 + 300 * (i % 3) for i in range(30)]
-    check_equal(judge(samples(noise, flat), 60)[0], [], 'flat')
-    check_equal(judge(samples([5000] * 6 + [1000] * 24, [500] * 6 + [1000] * 24), 60)[0], [], 'warm-up')
-    check_equal(len(judge(samples(flat, [1000 + i for i in range(30)]), 60)[0]), 1, 'memory that grows')
-    check_equal(len(judge(samples([1000 + 10 * i for i in range(30)], flat), 60)[0]), 1, 'cycles that grow')
-    check_equal(len(judge(samples(flat[:3], flat), 60)[0]), 1, 'too short')
+    check_equal(judge(samples(noise, flat), 60, 290)[0], [], 'flat')
+    check_equal(judge(samples([5000] * 6 + [1000] * 24, [500] * 6 + [1000] * 24), 60, 290)[0], [], 'warm-up')
+    check_equal(len(judge(samples(flat, [1000 + i for i in range(30)]), 60, 290)[0]), 1, 'memory that grows')
+    check_equal(len(judge(samples([1000 + 10 * i for i in range(30)], flat), 60, 290)[0]), 1, 'cycles that grow')
+    check_equal(judge(samples(flat + [10 ** 6], flat + [1]), 60, 290)[0], [], 'behind the end')
+    check_equal(len(judge(samples(flat[:3], flat), 60, 290)[0]), 1, 'too short')
 
 
 judged.needs_network = False
