@@ -2,6 +2,8 @@
 /* send: what gate and windows let a session send of what its flow holds. */
 #include "engine.h"
 
+#define SESSION_BURST 64 /* frames of a session at once; the rest RETRY_US later, or by its next ACK */
+
 static void
 retry_soon(struct sc_replay *e, struct sc_session *s)
 {
@@ -203,13 +205,14 @@ push_one(struct sc_replay *e, uint32_t si)
 }
 
 /*
- * Send everything that gate and windows allow now. The session may be over on return; if it is not,
- * the caller rearms its timer.
+ * Send everything that gate and windows allow now, but leave room to others. The session may be over
+ * on return; if it is not, the caller rearms its timer.
  */
 void
 session_send(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
+	uint32_t before = e->nb_tx;
 
 	if (s->state == SC_CONN_BETWEEN) {
 		session_skip_turn(e, si, SC_R_TARGET_RESET);
@@ -220,6 +223,10 @@ session_send(struct sc_replay *e, uint32_t si)
 	if (s->state == SC_CONN_SYN_SENT)
 		return;
 	while (s->state != SC_CONN_FREE && s->cur_nxt != SC_NONE) {
+		if (e->nb_tx - before >= SESSION_BURST) {
+			retry_soon(e, s);
+			break;
+		}
 		if (!push_one(e, si))
 			break;
 	}

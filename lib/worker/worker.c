@@ -16,7 +16,8 @@
 #define BURST 32
 #define MAC_MASK rte_cpu_to_be_64(0xffffffffffff0000)
 #define RECORDS 64
-#define BURSTS_MAX 8 /* of a round */
+#define RECORD_BURSTS 4 /* of a round and ring: ACKs of a burst that one flow was let send */
+#define BURSTS_MAX 8    /* of a round */
 #define L2_REFRESH_US 1000
 #define BLOCKED_MAX_US (20 * SC_US_PER_MS)
 
@@ -347,54 +348,6 @@ mirrors(struct sc_worker *w, uint64_t now_us)
 	return done;
 }
 
-/* ---- responses ---- */
-
-static uint32_t
-records(struct sc_worker *w, uint64_t now_us)
-{
-	struct sc_record rec[RECORDS];
-	uint32_t done = 0;
-
-	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
-		struct rte_ring *ring = w->box->records[i][w->index];
-		unsigned int n;
-
-		if (ring == NULL)
-			continue;
-		n = rte_ring_dequeue_burst_elem(ring, rec, sizeof(rec[0]), RECORDS, NULL);
-		if (n > 0)
-			sc_replay_records(w->engine, rec, (uint16_t)n, now_us);
-		done += n;
-	}
-	return done;
-}
-
-/* Inline shape: this worker polls its own test-port queue. */
-static uint32_t
-inline_responses(struct sc_worker *w, uint64_t now_us)
-{
-	struct sc_record rec[RECORDS];
-	struct rte_mbuf *m[BURST];
-	uint16_t n = 0, k;
-
-	if (w->index < w->box->test.nb_rxq)
-		n = rte_eth_rx_burst(w->box->test.id, w->index, m, BURST);
-	if (n > 0)
-		sc_intercept_burst(w->inline_intercept, m, n, now_us);
-	while ((k = sc_intercept_take(w->inline_intercept, w->index, rec, RECORDS)) > 0)
-		sc_replay_records(w->engine, rec, k, now_us);
-	if (now_us >= w->tick_us) {
-		w->tick_us = now_us + SC_US_PER_MS;
-		sc_intercept_tick(w->inline_intercept, now_us);
-	}
-	k = sc_intercept_tx(w->inline_intercept, m, BURST);
-	if (k > 0)
-		sc_tx_send(&w->neigh_tx, m, k);
-	else
-		sc_tx_flush(&w->neigh_tx);
-	return n;
-}
-
 /* ---- transmit ---- */
 
 /* Next-hop addresses as they are now. */
@@ -429,6 +382,58 @@ transmit(struct sc_worker *w)
 		done += n;
 	}
 	return done;
+}
+
+/* ---- responses ---- */
+
+static uint32_t
+records(struct sc_worker *w, uint64_t now_us)
+{
+	struct sc_record rec[RECORDS];
+	uint32_t done = 0;
+
+	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
+		struct rte_ring *ring = w->box->records[i][w->index];
+		unsigned int n;
+
+		if (ring == NULL)
+			continue;
+		for (unsigned int k = 0; k < RECORD_BURSTS; k++) {
+			n = rte_ring_dequeue_burst_elem(ring, rec, sizeof(rec[0]), RECORDS, NULL);
+			if (n > 0)
+				sc_replay_records(w->engine, rec, (uint16_t)n, now_us);
+			done += n;
+			if (n == 0 || transmit(w) == 0 || n < RECORDS)
+				break;
+		}
+	}
+	return done;
+}
+
+/* Inline shape: this worker polls its own test-port queue. */
+static uint32_t
+inline_responses(struct sc_worker *w, uint64_t now_us)
+{
+	struct sc_record rec[RECORDS];
+	struct rte_mbuf *m[BURST];
+	uint16_t n = 0, k;
+
+	if (w->index < w->box->test.nb_rxq)
+		n = rte_eth_rx_burst(w->box->test.id, w->index, m, BURST);
+	if (n > 0)
+		sc_intercept_burst(w->inline_intercept, m, n, now_us);
+	while ((k = sc_intercept_take(w->inline_intercept, w->index, rec, RECORDS)) > 0)
+		sc_replay_records(w->engine, rec, k, now_us);
+	if (now_us >= w->tick_us) {
+		w->tick_us = now_us + SC_US_PER_MS;
+		sc_intercept_tick(w->inline_intercept, now_us);
+	}
+	k = sc_intercept_tx(w->inline_intercept, m, BURST);
+	if (k > 0)
+		sc_tx_send(&w->neigh_tx, m, k);
+	else
+		sc_tx_flush(&w->neigh_tx);
+	return n;
 }
 
 static void

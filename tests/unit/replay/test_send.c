@@ -363,6 +363,31 @@ frame_without_headroom_copied(void **state)
 	bed_end(b);
 }
 
+/* However wide the window, one session leaves room to others: the rest follows a quarter of 1 ms later. */
+static void
+a_session_shares(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open(c);
+	c->twnd = 0;
+	conv_target_ack(c);
+	for (int i = 0; i < 100; i++)
+		conv_say(c, 400);
+	bed_forget(b);
+	b->e->t.session[0].cwnd = 1 << 20;
+	c->twnd = 512;
+	conv_target_ack(c);
+	assert_int_equal(b->nb_sent, 64);
+	bed_run(b, 255);
+	assert_int_equal(b->nb_sent, 64);
+	bed_run(b, 300);
+	assert_int_equal(b->nb_sent, 100);
+	bed_forget(b);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -381,6 +406,7 @@ main(void)
 			BOTH(frame_reused),
 			BOTH(frame_of_others_copied),
 			BOTH(frame_without_headroom_copied),
+			BOTH(a_session_shares),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
