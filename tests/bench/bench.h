@@ -266,6 +266,9 @@ bool soak_measure(struct bench_box *b, const struct traffic *t, uint32_t session
  */
 bool overload_measure(
 		struct bench_box *b, const struct traffic *t, uint32_t flows, uint32_t percent);
+/* Requests at a rate, without and with one flow that takes all the worker gives: "elephant":[...] */
+bool elephant_measure(
+		struct bench_box *b, const struct traffic *t, uint32_t sessions, uint32_t rate);
 /* A capture instead of generated traffic, against the peer that answers with its bytes. */
 bool recorded_measure(struct bench_box *b, const char *path, uint32_t runs);
 /* Keep the CPU for this thread while it is measured, if the system allows; false: it does not. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE |
- * --overload PERCENT | --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
+ * --overload PERCENT | --elephant RATE | --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -70,6 +70,7 @@ struct options {
 		SCALE,
 		DELAY,
 		OVERLOAD,
+		ELEPHANT,
 		SOAK
 	} mode;
 };
@@ -282,6 +283,7 @@ parse(int argc, char **argv, struct options *o)
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
 			{"overload", required_argument, NULL, 'O'},
+			{"elephant", required_argument, NULL, 'E'},
 			{"soak", required_argument, NULL, 'K'},
 			{"capture", required_argument, NULL, 'C'},
 			{NULL, 0, NULL, 0},
@@ -321,6 +323,8 @@ parse(int argc, char **argv, struct options *o)
 			o->mode = DELAY, o->rate = (uint32_t)n;
 		else if (c == 'O')
 			o->mode = OVERLOAD, o->rate = (uint32_t)n;
+		else if (c == 'E')
+			o->mode = ELEPHANT, o->rate = (uint32_t)n;
 		else
 			return false;
 	}
@@ -358,6 +362,8 @@ main(int argc, char **argv)
 		ok = delay_measure(&box, o.t, o.sessions, o.runs, o.rate);
 	else if (o.mode == OVERLOAD)
 		ok = overload_measure(&box, o.t, o.sessions, o.rate);
+	else if (o.mode == ELEPHANT)
+		ok = elephant_measure(&box, o.t, o.sessions, o.rate);
 	else if (o.mode == SOAK)
 		ok = soak_measure(&box, o.t, o.sessions, o.turns);
 	else
