@@ -104,6 +104,7 @@ guard_replay(const struct sc_box *box, const struct rte_mbuf *m)
 	const struct sc_targets *ts = box->targets;
 	uint16_t ether_type, off = skip_tags(m, &ether_type);
 	struct ends e;
+	static const uint8_t none[6] = {0}; /* of a next hop that never answered */
 	uint8_t mac[6];
 	int t;
 
@@ -113,6 +114,7 @@ guard_replay(const struct sc_box *box, const struct rte_mbuf *m)
 	if (t < 0)
 		return SC_R_GUARD_TARGET;
 	if (sc_nexthop_get(&ts->nexthop[ts->t[t].nexthop], mac) == SC_NEIGH_NONE
+			|| memcmp(mac, none, 6) == 0
 			|| memcmp(mac, rte_pktmbuf_mtod(m, const uint8_t *), 6) != 0)
 		return SC_R_GUARD_NEXT_HOP;
 	if (is_bad_source(ts, &e.src) || is_production(box->cfg, &e.src))

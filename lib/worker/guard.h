@@ -72,6 +72,8 @@ guard_passes(const struct sc_guard *g, const struct rte_mbuf *m)
 	word = atomic_load_explicit(t->hop, memory_order_acquire) ^ rte_be_to_cpu_64(mac) >> 16;
 	if (word == (uint64_t)SC_NEIGH_NONE << 56 || word << 8 != 0)
 		return false;
+	if (mac << 16 == 0) /* of a next hop that never answered */
+		return false;
 	/* 0.0.0.0/8, loopback, multicast and what is above it: some of them are refused */
 	if (ip[12] == 0 || ip[12] == 127 || ip[12] >= 224)
 		return false;

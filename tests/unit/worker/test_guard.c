@@ -172,6 +172,11 @@ test_refuses_next_hop(void **state)
 	atomic_store(&b->targets.nexthop[0].word, 0); /* not resolved: not even at MAC zero */
 	refused(b, &tx, &(struct says){"not resolved", NULL, NULL, 0, none, 0},
 			SC_R_GUARD_NEXT_HOP);
+	/* never answered: there is no MAC to send to */
+	atomic_store(&b->targets.nexthop[0].word, (uint64_t)SC_NEIGH_FAILED << 56);
+	refused(b, &tx, &(struct says){"failed", NULL, NULL, 0, none, 0}, SC_R_GUARD_NEXT_HOP);
+	refused(b, &tx, &(struct says){"failed, tagged", NULL, NULL, 0, none, 1},
+			SC_R_GUARD_NEXT_HOP);
 	bed_end(b);
 }
 
