@@ -386,22 +386,34 @@ transmit(struct sc_worker *w)
 
 /* ---- responses ---- */
 
+/* They are looked at where they stand in the ring; their slots are given back behind the last. */
+static unsigned int
+records_of(struct sc_worker *w, struct rte_ring *ring, uint64_t now_us)
+{
+	struct rte_ring_zc_data at;
+	unsigned int n = rte_ring_dequeue_zc_burst_elem_start(
+			ring, sizeof(struct sc_record), RECORDS, &at, NULL);
+
+	if (n == 0)
+		return 0;
+	sc_replay_records(w->engine, at.ptr1, (uint16_t)at.n1, now_us);
+	if (at.n1 < n)
+		sc_replay_records(w->engine, at.ptr2, (uint16_t)(n - at.n1), now_us);
+	rte_ring_dequeue_zc_elem_finish(ring, n);
+	return n;
+}
+
 static uint32_t
 records(struct sc_worker *w, uint64_t now_us)
 {
-	struct sc_record rec[RECORDS];
 	uint32_t done = 0;
 
 	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
 		struct rte_ring *ring = w->box->records[i][w->index];
-		unsigned int n;
 
-		if (ring == NULL)
-			continue;
-		for (unsigned int k = 0; k < RECORD_BURSTS; k++) {
-			n = rte_ring_dequeue_burst_elem(ring, rec, sizeof(rec[0]), RECORDS, NULL);
-			if (n > 0)
-				sc_replay_records(w->engine, rec, (uint16_t)n, now_us);
+		for (unsigned int k = 0; ring != NULL && k < RECORD_BURSTS; k++) {
+			unsigned int n = records_of(w, ring, now_us);
+
 			done += n;
 			if (n == 0 || transmit(w) == 0 || n < RECORDS)
 				break;
