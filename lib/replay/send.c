@@ -2,7 +2,8 @@
 /* send: what gate and windows let a session send of what its flow holds. */
 #include "engine.h"
 
-#define SESSION_BURST 64 /* frames of a session at once; the rest RETRY_US later, or by its next ACK */
+#define SESSION_BURST \
+	64 /* frames of a session at once; the rest RETRY_US later, or by its next ACK */
 
 static void
 retry_soon(struct sc_replay *e, struct sc_session *s)
