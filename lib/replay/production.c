@@ -99,7 +99,9 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 void
 production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
-	if (value == SC_NONE) {
+	if (value == SC_NONE && admit_is_after_shed(e)) {
+		M(e, FRAME_REFUSED, SC_R_SHED_ADMISSION)++;
+	} else if (value == SC_NONE) {
 		C(e, FLOWS_PRODUCTION_ONLY) += (ms->seg.flags & SC_TCP_SYN) != 0;
 		M(e, FRAME_REFUSED, SC_R_NO_FLOW)++;
 	} else if (value & SC_TOMB_BIT) {
