@@ -66,6 +66,35 @@ void sc_mem_unmap(void *mem, size_t nb, size_t size);
 /* Bytes that sc_mem_map() takes. */
 uint64_t sc_mem_size(uint64_t nb, uint64_t size);
 
+/* ---- words as they lie in memory, at any address ---- */
+
+static inline uint16_t
+sc_mem16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t
+sc_mem32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t
+sc_mem64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 /* ---- hashing ---- */
 
 /*

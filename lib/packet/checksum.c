@@ -94,9 +94,9 @@ packet_head_sum(const struct sc_addr *src, const struct sc_addr *dst, uint32_t l
 	uint64_t sum = pseudo_words(src, dst, l4_len);
 
 	for (; hdr_len >= 8; hdr_len -= 8, tcp += 8)
-		sum = carry_add(sum, mem64(tcp));
+		sum = carry_add(sum, sc_mem64(tcp));
 	if (hdr_len > 0)
-		sum = carry_add(sum, mem32(tcp));
+		sum = carry_add(sum, sc_mem32(tcp));
 	return fold(sum);
 }
 

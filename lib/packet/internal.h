@@ -56,24 +56,6 @@ get_be64(const uint8_t *p)
 }
 
 /* Words as they lie in memory. */
-static inline uint32_t
-mem32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t
-mem64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 static inline void
 put16(uint8_t *p, uint16_t v)
 {

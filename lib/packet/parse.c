@@ -99,7 +99,7 @@ static inline void
 take_v4_addr(struct sc_addr *a, const uint8_t *addr)
 {
 	typedef uint32_t words __attribute__((vector_size(sizeof(*a))));
-	words w = {0, 0, RTE_BE32(0xffff), mem32(addr)};
+	words w = {0, 0, RTE_BE32(0xffff), sc_mem32(addr)};
 
 	memcpy(a, &w, sizeof(*a));
 }
@@ -254,9 +254,11 @@ plain_tcp_len(const struct rte_mbuf *m, const uint8_t *p, uint32_t *end)
 {
 	if (m->data_len < PLAIN_TCP + TCP_HDR_MIN)
 		return 0;
-	if ((mem32(p + 12) & RTE_BE32(0xffffff00)) != RTE_BE32(RTE_ETHER_TYPE_IPV4 << 16 | 0x4500))
+	if ((sc_mem32(p + 12) & RTE_BE32(0xffffff00))
+			!= RTE_BE32(RTE_ETHER_TYPE_IPV4 << 16 | 0x4500))
 		return 0;
-	if ((mem32(p + 20) & RTE_BE32(IPV4_MORE_OR_OFFSET << 16 | 0xff)) != RTE_BE32(IPPROTO_TCP))
+	if ((sc_mem32(p + 20) & RTE_BE32(IPV4_MORE_OR_OFFSET << 16 | 0xff))
+			!= RTE_BE32(IPPROTO_TCP))
 		return 0;
 	*end = RTE_ETHER_HDR_LEN + (uint32_t)get_be16(p + 16);
 	if (*end > m->data_len)
@@ -266,7 +268,7 @@ plain_tcp_len(const struct rte_mbuf *m, const uint8_t *p, uint32_t *end)
 		return *end < PLAIN_TCP + TCP_HDR_MIN ? 0 : TCP_HDR_MIN;
 	case TCP_HDR_TS / 4:
 		return *end < PLAIN_TCP + TCP_HDR_TS
-						|| mem32(p + PLAIN_TCP + TCP_HDR_MIN)
+						|| sc_mem32(p + PLAIN_TCP + TCP_HDR_MIN)
 								!= RTE_BE32(TCP_TS_ALIGNED)
 				? 0
 				: TCP_HDR_TS;
@@ -291,9 +293,9 @@ plain_payload_sum(const uint8_t *tcp, uint32_t l4_len, uint32_t hdr_len)
 	uint64_t sum = rte_cpu_to_be_32(l4_len + IPPROTO_TCP);
 
 	for (uint32_t i = 0; i < 8 + hdr_len / 8 * 8; i += 8)
-		sum = carry_add(sum, mem64(tcp - 8 + i));
+		sum = carry_add(sum, sc_mem64(tcp - 8 + i));
 	if (hdr_len % 8 != 0)
-		sum = carry_add(sum, mem32(tcp + hdr_len / 8 * 8));
+		sum = carry_add(sum, sc_mem32(tcp + hdr_len / 8 * 8));
 	return rte_be_to_cpu_16((uint16_t)~packet_fold(sum));
 }
 

@@ -40,27 +40,9 @@ struct tally {
 /* ---- a look at a frame ---- */
 
 static inline uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static inline uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static inline uint16_t
 load_be16(const uint8_t *p)
 {
-	return rte_be_to_cpu_16(load16(p));
+	return rte_be_to_cpu_16(sc_mem16(p));
 }
 
 /* The production endpoint, if frames came for it lately. */
@@ -106,8 +88,8 @@ key_first(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct s
 	struct sc_addr src, dst;
 	const uint8_t *tcp = ip + V4_LEN;
 
-	sc_addr_from_v4(&src, load32(ip + 12));
-	sc_addr_from_v4(&dst, load32(ip + 16));
+	sc_addr_from_v4(&src, sc_mem32(ip + 12));
+	sc_addr_from_v4(&dst, sc_mem32(ip + 16));
 	if (!key_of(e, &src, &dst, tcp, k))
 		return false;
 	m->is_set = e->cfg.steer->nb_workers == 1;
@@ -121,12 +103,12 @@ key_first(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct s
 static inline void
 glance_v4(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct glance *g)
 {
-	uint32_t src = load32(ip + 12), dst = load32(ip + 16);
+	uint32_t src = sc_mem32(ip + 12), dst = sc_mem32(ip + 16);
 	const uint8_t *tcp = ip + V4_LEN;
-	uint16_t sport = load16(tcp), dport = load16(tcp + 2);
+	uint16_t sport = sc_mem16(tcp), dport = sc_mem16(tcp + 2);
 	struct sc_flow_key k;
 
-	if (ip[0] != 0x45 || (load32(ip + 6) & RTE_BE32(0x3fff00ff)) != RTE_BE32(IPPROTO_TCP))
+	if (ip[0] != 0x45 || (sc_mem32(ip + 6) & RTE_BE32(0x3fff00ff)) != RTE_BE32(IPPROTO_TCP))
 		return;
 	if (m->is_set && dst == m->addr && dport == m->port)
 		key_v4(&k, src, rte_be_to_cpu_16(sport), m->prod);
@@ -167,10 +149,10 @@ glance(const struct sc_replay *e, const struct rte_mbuf *m, struct memo *memo, s
 	g->tcp = NULL;
 	if (m->data_len < ETHER_LEN + V4_LEN + TCP_LEN)
 		return;
-	type = load16(p + ETHER_LEN - 2);
+	type = sc_mem16(p + ETHER_LEN - 2);
 	p += ETHER_LEN;
 	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) {
-		type = load16(p + VLAN_LEN - 2);
+		type = sc_mem16(p + VLAN_LEN - 2);
 		p += VLAN_LEN;
 	}
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && p + V4_LEN + TCP_LEN <= end)

@@ -144,13 +144,11 @@ static bool
 is_own_mac(const struct sc_worker *w, const struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t to, from;
 
 	if (m->data_len < 14)
 		return false; /* too short for what the parser wants, too */
-	memcpy(&to, p, sizeof(to));
-	memcpy(&from, p + 6, sizeof(from));
-	return ((to ^ w->mac) & MAC_MASK) == 0 || ((from ^ w->mac) & MAC_MASK) == 0;
+	return ((sc_mem64(p) ^ w->mac) & MAC_MASK) == 0
+			|| ((sc_mem64(p + 6) ^ w->mac) & MAC_MASK) == 0;
 }
 
 /*
