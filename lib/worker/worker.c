@@ -210,8 +210,6 @@ mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **
 		struct sc_mirror_seg *ms = &b.ms[b.n];
 		uint8_t owner;
 
-		if (i + 1 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
 		if (!take_frame(w, port, m[i], ms, now_us))
 			continue;
 		w->stats->live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
@@ -313,6 +311,9 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 		for (uint16_t k = kept; k < kept + n; k++) {
 			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
 			m[k]->port = port->id;
+			/* The headers with their options; a NIC leaves them far from this CPU. */
+			rte_prefetch0(rte_pktmbuf_mtod(m[k], void *));
+			rte_prefetch0(rte_pktmbuf_mtod_offset(m[k], void *, RTE_CACHE_LINE_SIZE));
 		}
 		*polled += n;
 		kept += port->is_ring ? n : sc_replay_sieve(w->engine, m + kept, n, now_us);
