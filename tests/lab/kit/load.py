@@ -14,6 +14,7 @@ from .result import Failed
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'wrk_rate.lua')
 PRODUCTION = ['10.10.0.2', '10.10.0.11', '10.10.0.12', '10.10.0.13']  # each reached from another client
 PAUSE_MS = 10
+TAIL_SECONDS = 0.25  # for the last requests to be replayed
 EARLY_FRAMES = 50  # at most, before the box had its port open
 COMPARE_MAX = 300_000  # requests that are compared one by one; more are counted
 
@@ -99,10 +100,17 @@ class LoadLab:
     def polled(self):
         return ((self.box.ask('stats') or {}).get('frames', {}).get('mirror', {}).get('rx', 0))
 
-    def drive(self, loads, seconds):
-        """Loads of (workload, rate) at once, to their end; Failed if wrk was not served."""
+    def drive(self, loads, seconds, at_end=None):
+        """
+        Loads of (workload, rate) at once, to their end; Failed if wrk was not served. at_end() is called
+        when the last request has been sent. wrk knows whole seconds only: it starts with one.
+        """
+        time.sleep(-time.time() % 1)
         wrks = [self.start_wrk(workload, rate, seconds, f'r{i}')
                 for i, (workload, rate) in enumerate(loads)]
+        time.sleep(seconds + TAIL_SECONDS)
+        if at_end:
+            at_end()
         for wrk in wrks:
             try:
                 said, _ = wrk.communicate(timeout=seconds + 30)
@@ -151,9 +159,9 @@ def run(lab, setup, workload, rate, seconds, perf=None):
     pid = lab.box.proc.pid
     others = cpu.Others(lab.net)
     sampler = cpu.Sampler(pid, seconds, perf) if perf else None
-    before = cpu.threads(pid)
-    lab.drive([(workload, rate)], seconds)
-    cost = cpu.used(before, cpu.threads(pid))
+    after, before = {}, cpu.threads(pid)
+    lab.drive([(workload, rate)], seconds, lambda: after.update(cpu.threads(pid)))
+    cost = cpu.used(before, after)
     others_share = others.share()
     places = sampler.shares() if sampler else None
     report, faults = lab.stop_box()
