@@ -74,6 +74,18 @@ class Bench(unittest.TestCase):
             out = bench('--workload', 'keepalive', '--baseline', file)
             self.assertEqual(out.returncode, status, out.stdout)
 
+    def test_elephant(self):
+        file = os.path.join(self.tmp.name, 'e.json')
+        out = bench('--workload', 'elephant', '--json', file)
+        self.assertEqual(out.returncode, 0, out.stdout)
+        with open(file, encoding='utf-8') as f:
+            doc = json.load(f)['elephant']
+        self.assertGreater(doc['beside']['gbit_per_s'], 0)
+        self.assertEqual(doc['without']['gbit_per_s'], 0)
+        for row in (doc['without'], doc['beside']):
+            self.assertGreaterEqual(row['sent'], row['requests'])
+            self.assertGreaterEqual(row['p99'], row['p50'])
+
     def test_unknown_workload(self):
         self.assertEqual(bench('--workload', 'none').returncode, 2)
 
