@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* One in so many flows has an end (FIN, RST) that waits; payload has a chunk or a frame of its own. */
-#define FLOWS_PER_END 4
+#define FLOWS_PER_END 16
 
 static void
 tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)

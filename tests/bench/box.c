@@ -239,7 +239,7 @@ box_start(struct bench_box *b, uint32_t max_flows)
 			.clients = &b->cfg.clients,
 			.pool = b->tx_pool,
 			.max_flows = max_flows,
-			.max_tombs = SC_MAX(max_flows, 4096u),
+			.max_tombs = SC_MAX(max_flows / 2, 4096u), /* as app/spancopy/layout.c */
 			.held_bytes = HELD_BYTES,
 			.copy_below = b->cfg.copy_below,
 			.copies = 1,
