@@ -101,6 +101,7 @@ def soak(lab, args):
     doc = dict(flat, seconds=seconds, setup=args.setup, offered=dict(loads), samples=rows,
                connections=report['connections']['established'], requests=lab.production.nb_logged(),
                mirror_packets=report['frames']['mirror']['rx'], balanced=report.get('balanced'),
+               refused=report['flows']['refused'],
                faults=faults + more)
     print(f'{doc["connections"]:,} connections, {doc["requests"]:,} requests, '
           f'{doc["mirror_packets"]:,} mirror packets; the target logged the same: '
@@ -108,6 +109,8 @@ def soak(lab, args):
     print(f'after the warm-up: memory {flat.get("growth_pct")} %, limit {MEMORY_LIMIT}; cycles a mirror '
           f'packet {flat.get("cycles_first")} to {flat.get("cycles_last")}, {flat.get("drift_pct")} %, '
           f'limit {DRIFT_LIMIT}')
+    if doc['refused']:
+        print(f'    flows refused: {doc["refused"]}')
     for fault in doc['faults'][:10]:
         print(f'    LOST OR WRONG: {fault}')
     live_cost.write_json(args.json, {'live_soak': doc})
