@@ -10,7 +10,7 @@
 bool
 is_mirror_duplicate(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
-	struct dup_entry *d = &e->dup[(s->seq * 0x9e3779b1u ^ fi) >> 20 & (DUP_ENTRIES - 1)];
+	struct dup_entry *d = &e->dup[dup_slot(fi, s->seq)];
 	struct dup_entry now = {
 			.flow = fi,
 			.seq = s->seq,

@@ -164,6 +164,16 @@ is_bad_client(const struct sc_addr *client, const struct sc_addr *server)
 	return sc_addr_is_no_host(client) || sc_addr_eq(client, server);
 }
 
+static void
+key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
+{
+	bool is_client = ms->half == SC_HALF_CLIENT;
+
+	k->client = is_client ? ms->seg.src : ms->seg.dst;
+	k->cport = is_client ? ms->seg.sport : ms->seg.dport;
+	k->prod = ms->prod;
+}
+
 enum sc_reason
 sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
@@ -171,6 +181,7 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool is_synack = (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
 	enum sc_reason r = SC_R_NOT_MAPPED;
 	uint32_t prod = SC_NONE;
+	struct sc_flow_key key;
 
 	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
 		return SC_R_MIRROR_LOOP;
@@ -188,17 +199,9 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 	if (ms->half == SC_HALF_CLIENT ? is_bad_client(&s->src, &s->dst)
 				       : is_bad_client(&s->dst, &s->src))
 		return SC_R_BAD_CLIENT;
+	key_of(ms, &key);
+	sc_flow_expect(&e->t, &key); /* it comes while the next frame is parsed */
 	return SC_R_NONE;
-}
-
-static void
-key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
-{
-	bool is_client = ms->half == SC_HALF_CLIENT;
-
-	k->client = is_client ? ms->seg.src : ms->seg.dst;
-	k->cport = is_client ? ms->seg.sport : ms->seg.dport;
-	k->prod = ms->prod;
 }
 
 void
@@ -216,8 +219,10 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 	sc_flow_find_bulk(&e->t, key, n, value);
 	for (uint16_t i = 0; i < n; i++)
 		/* A client's frame is likely to go on to the target: its first session is wanted, too. */
-		if (!(value[i] & SC_TOMB_BIT) && ms[i].half == SC_HALF_CLIENT)
+		if (!(value[i] & SC_TOMB_BIT) && ms[i].half == SC_HALF_CLIENT) {
 			sc_session_prefetch(&e->t, sc_session_of(&e->t, value[i], 0));
+			rte_prefetch0(&e->dup[dup_slot(value[i], ms[i].seg.seq)]);
+		}
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);

@@ -60,6 +60,12 @@ struct dup_entry {
 	uint16_t ip_id, wnd;
 };
 #define DUP_ENTRIES 4096
+
+static inline uint32_t
+dup_slot(uint32_t fi, uint32_t seq)
+{
+	return (seq * 0x9e3779b1u ^ fi) >> 20 & (DUP_ENTRIES - 1);
+}
 #define PROD_MEMOS 256
 
 /* A kept tuple that was used before (RFC 9293 3.10.7.4: its next ISN must be higher). */

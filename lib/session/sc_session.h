@@ -432,6 +432,13 @@ sc_flow_prefetch(const struct sc_tables *t, uint32_t flow)
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
+/* It will be looked for soon. */
+static inline void
+sc_flow_expect(const struct sc_tables *t, const struct sc_flow_key *k)
+{
+	sc_index_prefetch(&t->by_key, sc_flow_hash(k));
+}
+
 /*
  * Is what sc_flow_find() returned a while ago still its answer? False for SC_NONE: there may be an
  * entry by now.
