@@ -148,8 +148,9 @@ kept_take(struct sc_replay *e, uint32_t si)
 	if (sc_session_index(&e->t, si) < 0)
 		return -EAGAIN;
 	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
+	/* Within one tick of the clock a timestamp is not newer, and cannot tell the two apart. */
 	if (r->hash == rest_hash(e, s) && e->now_us - r->us < TIME_WAIT_US)
-		raise_isn(s, r->seq, r->had_ts);
+		raise_isn(s, r->seq, r->had_ts && sc_clock_tsval(r->us) != e->tsval);
 	return 0;
 }
 

@@ -8,7 +8,7 @@ from collections import Counter
 from kit.bench import Bench, finish
 from kit.craft import Capture, Connection, http_connection
 from kit.net import wait_until
-from kit.result import check_equal
+from kit.result import check, check_equal
 
 ENDPOINT = ('10.10.0.2', 80)
 NB_PORTS, NB_LIVES = 60, 5
@@ -43,7 +43,10 @@ def reuse(folder, shared, speed):
         capture.write(path)
         report = bench.replay(path, speed=speed, seconds=40)
         bench.check_equal_to(report, rows)
-        bench.wire.check_no_rst()
+        stale = report['engine'].get('stale_rst', 0)
+        check_equal(bench.wire.counts()['rst'], stale, 'RSTs that came to the target')
+        # Flat out the SYN may come to the target's other CPU before the ACK that ends the old one.
+        check(stale <= (3 if speed == 'max' else 0), f'{stale} SYNs met an old connection')
         return f'{len(rows)} of {len(rows)} connections, {report["duration_s"]:.1f} s'
 
 

@@ -213,6 +213,26 @@ isn_kept_with_timestamps(void **state)
 	bed_end(b);
 }
 
+/* Used again within the millisecond, the TSval is not newer: the number must be. */
+static void
+isn_raised_within_a_tick(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+	uint64_t closed;
+
+	conv_open_said(c, 1000);
+	conv_close(c);
+	closed = b->now_us;
+	c->cisn += 100;
+	conv_syn(c);
+	conv_synack(c);
+	conv_ack(c);
+	assert_int_equal(sc_clock_tsval(b->now_us), sc_clock_tsval(closed));
+	assert_true(sc_seq_geq(conv_take_syn(c)->seg.seq, c->cisn + 900));
+	bed_end(b);
+}
+
 /* After a minute nobody remembers: nor do we. */
 static void
 isn_kept_after_time_wait(void **state)
@@ -316,6 +336,7 @@ main(void)
 			BOTH(pool_across_families),
 			BOTH(pool_used_up),
 			BOTH(isn_raised),
+			BOTH(isn_raised_within_a_tick),
 			BOTH(isn_kept_with_timestamps),
 			BOTH(isn_kept_after_time_wait),
 			BOTH(isn_raised_after_one_without),
