@@ -96,6 +96,8 @@ void app_memory_say(const struct app *a, const struct app_memory *m);
 
 /* layout.c: EAL arguments, lcores. APP_OK or APP_ENVIRONMENT. */
 int app_eal_start(struct app *a, struct sc_err *err);
+/* Does something behind "--" begin with the word? */
+bool app_has_eal_word(const struct app *a, const char *word);
 /* Data lcores wanted: workers, intercepts, and the pump of captures and peers. */
 unsigned int app_nb_lcores(const struct app *a);
 bool app_has_pump(const struct app *a);

@@ -115,8 +115,8 @@ app_replay_cfg(const struct app *a, struct sc_replay_cfg *rc)
 	}
 }
 
-static bool
-has_own_arg(const struct app *a, const char *word)
+bool
+app_has_eal_word(const struct app *a, const char *word)
 {
 	for (unsigned int i = 0; i < a->cfg.nb_eal; i++)
 		if (strncmp(a->cfg.eal[i], word, strlen(word)) == 0)
@@ -186,7 +186,7 @@ app_eal_start(struct app *a, struct sc_err *err)
 	}
 	app_memory_say(a, &memory);
 	add_arg(x, "spancopy");
-	if (!has_own_arg(a, "--lcores") && !has_own_arg(a, "-l")) {
+	if (!app_has_eal_word(a, "--lcores") && !app_has_eal_word(a, "-l")) {
 		lcores_arg(a, word, sizeof(word));
 		x->argv[x->argc++] = word;
 	}
@@ -194,12 +194,12 @@ app_eal_start(struct app *a, struct sc_err *err)
 	any_pci = device_args(a, x);
 	if (!any_pci)
 		add_arg(x, "--no-pci");
-	if (!has_own_arg(a, "--file-prefix")) {
+	if (!app_has_eal_word(a, "--file-prefix")) {
 		add_arg(x, "--file-prefix");
 		snprintf(x->text[ARGS_MAX - 1], sizeof(x->text[0]), "spancopy%d", (int)getpid());
 		add_arg(x, x->text[ARGS_MAX - 1]);
 	}
-	if (!has_own_arg(a, "--log-level"))
+	if (!app_has_eal_word(a, "--log-level"))
 		add_arg(x, "--log-level=*:error");
 	for (unsigned int i = 0; i < a->cfg.nb_eal && x->argc < ARGS_MAX; i++)
 		x->argv[x->argc++] = a->cfg.eal[i];

@@ -87,15 +87,6 @@ huge_file(uint64_t kib, const char *name)
 	return value;
 }
 
-static bool
-has_eal_word(const struct app *a, const char *word)
-{
-	for (unsigned int i = 0; i < a->cfg.nb_eal; i++)
-		if (strncmp(a->cfg.eal[i], word, strlen(word)) == 0)
-			return true;
-	return false;
-}
-
 /* Rings between lcores, as boot.c makes them. */
 static uint64_t
 ring_bytes(const struct app *a)
@@ -162,9 +153,9 @@ app_memory_plan(struct app *a, struct app_memory *m)
 	m->must_be_huge = a->cfg.pages == SC_PAGES_HUGE
 			|| (a->cfg.pages == SC_PAGES_AUTO && has_pci_port(a));
 	m->frames_mib = frames_mib(a, m->is_huge || m->must_be_huge);
-	m->is_given = has_eal_word(a, "--no-huge") || has_eal_word(a, "--in-memory")
-			|| has_eal_word(a, "--huge-dir");
-	m->is_size_given = has_eal_word(a, "-m") || has_eal_word(a, "--socket-mem");
+	m->is_given = app_has_eal_word(a, "--no-huge") || app_has_eal_word(a, "--in-memory")
+			|| app_has_eal_word(a, "--huge-dir");
+	m->is_size_given = app_has_eal_word(a, "-m") || app_has_eal_word(a, "--socket-mem");
 }
 
 void

@@ -119,15 +119,13 @@ is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 static uint32_t
 prod_find(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
-	uint16_t *memo = &e->prod_memo[prod_memo_slot(a, port)];
-	uint32_t prod = *memo;
+	uint32_t prod = prod_remembered(e, a, port);
 
-	if (prod < e->t.nb_prods && e->t.prod[prod].port == port
-			&& sc_addr_eq(&e->t.prod[prod].addr, a))
+	if (prod != SC_NONE)
 		return prod;
 	prod = sc_prod_find(&e->t, a, port);
 	if (prod != SC_NONE)
-		*memo = (uint16_t)prod;
+		e->prod_memo[prod_memo_slot(a, port)] = (uint16_t)prod;
 	return prod;
 }
 

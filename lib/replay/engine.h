@@ -167,6 +167,18 @@ prod_memo_slot(const struct sc_addr *a, uint16_t port)
 	return (a->b[15] ^ a->b[14] ^ port) & (PROD_MEMOS - 1);
 }
 
+/* The production endpoint, if frames came for it lately; SC_NONE: sc_prod_find() may know it. */
+static inline uint32_t
+prod_remembered(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
+{
+	uint32_t prod = e->prod_memo[prod_memo_slot(a, port)];
+
+	if (prod < e->t.nb_prods && e->t.prod[prod].port == port
+			&& sc_addr_eq(&e->t.prod[prod].addr, a))
+		return prod;
+	return SC_NONE;
+}
+
 /* The flow of a session. */
 static inline struct sc_flow *
 flow_of(const struct sc_replay *e, const struct sc_session *s)

@@ -6,8 +6,6 @@
  * else goes the general way (client.c, accept.c, gate.c, send.c; receive.c, recover.c), and this does
  * what that does, to the same frames and the same counters: tests/sim compares.
  */
-#include <string.h>
-
 #include "engine.h"
 
 /* Queue the session for this deadline, the only one that it has. */

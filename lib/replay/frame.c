@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* frame: held bytes and control segments become frames for the target. */
-#include <string.h>
-
 #include "engine.h"
 
 #define OUR_WINDOW 65535 /* constant: the right edge never moves left (RFC 9293 section 3.8.6) */
@@ -199,25 +197,23 @@ payload_frame(struct sc_replay *e, const struct sc_held *held, uint32_t off, uin
 	return m;
 }
 
-/* Payload [off, off + len) of a held segment. False: no room, try again. */
-bool
-send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len)
+/* Headers in front of m, which has payload [off, off + len) of a held segment, and on its way. */
+static inline bool
+send_payload(struct sc_replay *e, struct sc_session *s, struct rte_mbuf *m,
+		const struct sc_held *held, uint32_t off)
 {
-	struct sc_session *s = session_at(e, si);
-	const struct sc_held *held = held_at(e, hi);
-	struct rte_mbuf *m = payload_frame(e, held, off, len);
+	uint32_t len = m->pkt_len;
+	bool is_whole = len == held->len;
 	uint8_t flags = SC_TCP_ACK;
 	struct sc_tx_hdr h;
 
-	if (m == NULL)
-		return false;
 	if ((held->flags & SC_HELD_PSH) && off + len == held->len)
 		flags |= SC_TCP_PSH;
-	if ((held->flags & SC_HELD_URG) && len == held->len)
+	if ((held->flags & SC_HELD_URG) && is_whole)
 		flags |= SC_TCP_URG;
 	header_init(e, s, flags, held->seq + off + s->offset, &h);
-	h.payload_sum = len == held->len ? held->sum
-					 : sc_packet_sum(rte_pktmbuf_mtod(m, const void *), len);
+	h.payload_sum = is_whole ? held->sum
+				 : sc_packet_sum(rte_pktmbuf_mtod(m, const void *), len);
 	if (flags & SC_TCP_URG)
 		h.urg = held->urg;
 	if (!frame_out(e, m, &h))
@@ -227,18 +223,21 @@ send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32
 	return true;
 }
 
+/* Payload [off, off + len) of a held segment. False: no room, try again. */
+bool
+send_segment(struct sc_replay *e, uint32_t si, uint32_t hi, uint32_t off, uint32_t len)
+{
+	const struct sc_held *held = held_at(e, hi);
+	struct rte_mbuf *m = payload_frame(e, held, off, len);
+
+	return m != NULL && send_payload(e, session_at(e, si), m, held, off);
+}
+
 /* All of a held segment, in the frame that brought it; there is room for both frame and headers. */
 void
 send_reused(struct sc_replay *e, struct sc_session *s, const struct sc_held *h,
 		const struct sc_seg *seg)
 {
-	uint8_t flags = h->flags & SC_HELD_PSH ? SC_TCP_ACK | SC_TCP_PSH : SC_TCP_ACK;
-	struct sc_tx_hdr hdr;
-
 	cut_to_payload(seg->mbuf, seg->payload_off, h->len);
-	header_init(e, s, flags, h->seq + s->offset, &hdr);
-	hdr.payload_sum = h->sum;
-	frame_out(e, seg->mbuf, &hdr);
-	ack_sent(e, s);
-	C(e, TX_PAYLOAD) += h->len;
+	send_payload(e, s, seg->mbuf, h, 0);
 }

@@ -45,25 +45,20 @@ load_be16(const uint8_t *p)
 	return rte_be_to_cpu_16(sc_mem16(p));
 }
 
-/* The production endpoint, if frames came for it lately. */
-static bool
-find_prod(const struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint16_t *prod)
-{
-	*prod = e->prod_memo[prod_memo_slot(a, port)];
-	return *prod < e->t.nb_prods && e->t.prod[*prod].port == port
-			&& sc_addr_eq(&e->t.prod[*prod].addr, a);
-}
-
 /* Whose frame is it? False: the long way tells, or it is another worker's. */
 static bool
 key_of(const struct sc_replay *e, const struct sc_addr *src, const struct sc_addr *dst,
 		const uint8_t *tcp, struct sc_flow_key *k)
 {
 	uint16_t sport = load_be16(tcp), dport = load_be16(tcp + 2);
-	bool is_client = find_prod(e, dst, dport, &k->prod);
+	uint32_t prod = prod_remembered(e, dst, dport);
+	bool is_client = prod != SC_NONE;
 
-	if (!is_client && !find_prod(e, src, sport, &k->prod))
+	if (!is_client)
+		prod = prod_remembered(e, src, sport);
+	if (prod == SC_NONE)
 		return false;
+	k->prod = (uint16_t)prod;
 	k->client = is_client ? *src : *dst;
 	k->cport = is_client ? sport : dport;
 	return e->cfg.steer->nb_workers == 1
