@@ -131,10 +131,20 @@ known_frame(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms)
 	}
 }
 
+/* What cannot be of the flow is no hole of it, and no sign of life. */
+static void
+strange_frame(struct sc_replay *e, const struct sc_seg *s)
+{
+	C(e, FRAMES_CLIENT)++;
+	C(e, BYTES_SEEN) += s->payload_len;
+	M(e, BYTES_REFUSED, SC_R_BEYOND_WINDOW) += s->payload_len;
+}
+
 void
 client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
 	struct rte_mbuf *m = ms->seg.mbuf;
+	enum verdict v = VERDICT_OWN;
 	bool took = false;
 
 	if (!(value & SC_TOMB_BIT) && fast_client(e, value, &ms->seg))
@@ -153,12 +163,16 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 		e->generation++;
 		value = SC_NONE;
 	}
-	if (value != SC_NONE && is_syn(&ms->seg) && ms->seg.seq != flow_at(e, value)->isn) {
+	if (value != SC_NONE)
+		v = stranger_client(e, value, &ms->seg);
+	if (v == VERDICT_NEW) {
 		flow_supersede(e, value);
 		value = SC_NONE;
 	}
 	if (value == SC_NONE)
 		took = unknown_frame(e, ms);
+	else if (v == VERDICT_STRANGE)
+		strange_frame(e, &ms->seg);
 	else
 		took = known_frame(e, value, ms);
 	/* Sent: spare_held is still that of the frame, and the frame is not there any more. */

@@ -13,8 +13,8 @@
 #define PADDING_MAX 6 /* bytes of zeroes that may be padding of the link */
 #define OOO_MAX 64    /* segments beyond a hole that a flow keeps */
 /*
- * A jump of more is another connection on the tuple, whose SYN the mirror lost: not a hole. (A
- * window may be 2^30 by RFC 7323, but production would have to lose all of it unseen.)
+ * A jump of more is no hole, whatever else the frame says. (A window may be 2^30 by RFC 7323, but
+ * production would have to lose all of it unseen.)
  */
 #define JUMP_MAX (1 << 26)
 #define REORDER_US (20 * SC_US_PER_MS) /* a segment that comes later was lost, not overtaken */
@@ -67,6 +67,20 @@ dup_slot(uint32_t fi, uint32_t seq)
 	return (seq * 0x9e3779b1u ^ fi) >> 20 & (DUP_ENTRIES - 1);
 }
 #define PROD_MEMOS 256
+
+/* The newest frame of a flow that cannot be of its connection: places in both streams. */
+struct stranger {
+	uint32_t flow; /* + 1 */
+	uint32_t seq, ack;
+};
+#define STRANGERS 256
+
+/* Whose is a frame that carries the tuple of a flow? */
+enum verdict {
+	VERDICT_OWN,
+	VERDICT_STRANGE, /* not its, perhaps nobody's */
+	VERDICT_NEW      /* of the next connection on the tuple */
+};
 
 /* A kept tuple that was used before (RFC 9293 3.10.7.4: its next ISN must be higher). */
 struct rest_entry {
@@ -129,6 +143,7 @@ struct sc_replay {
 	struct learned learned[SC_TARGETS_MAX];
 	struct dup_entry dup[DUP_ENTRIES];
 	struct rest_entry rest[REST_ENTRIES];
+	struct stranger stranger[STRANGERS];
 	struct sc_hist hist_production, hist_target;
 };
 
@@ -354,6 +369,18 @@ void hole_give_up(struct sc_replay *e, uint32_t fi);
 void hole_reset(struct sc_replay *e, uint32_t fi);
 void hole_cut(struct sc_replay *e, uint32_t fi);
 uint32_t hole_run(struct sc_replay *e);
+
+/* stranger.c */
+#define SEQ_NEAR 65536u /* an ISN on a tuple that is used again is further ahead (RFC 6191) */
+static inline bool
+is_near(uint32_t seq, uint32_t nxt)
+{
+	return seq - nxt + SEQ_NEAR <= 2 * SEQ_NEAR;
+}
+
+enum verdict stranger_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
+enum verdict stranger_production(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
+bool stranger_is_synack(const struct sc_seg *s, uint32_t nxt);
 
 /* production.c */
 void production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);

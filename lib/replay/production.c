@@ -96,9 +96,34 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		note_reset(e, fi);
 }
 
+/* The SYN-ACK of another connection, whose SYN the mirror lost, ends what its tuple stood for. */
+static bool
+is_over(struct sc_replay *e, uint32_t value, enum verdict v, const struct sc_seg *s)
+{
+	uint32_t tomb = value & ~SC_TOMB_BIT;
+
+	if (value == SC_NONE)
+		return false;
+	if (value == tomb && v == VERDICT_NEW) {
+		flow_supersede(e, value);
+		return true;
+	}
+	if (value == tomb || !stranger_is_synack(s, e->t.tomb[tomb].isn + 1))
+		return false;
+	sc_tomb_remove(&e->t, tomb);
+	e->generation++;
+	return true;
+}
+
 void
 production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
+	enum verdict v = VERDICT_OWN;
+
+	if (!(value & SC_TOMB_BIT) && !is_near(ms->seg.ack, flow_at(e, value)->nxt))
+		v = stranger_production(e, value, &ms->seg);
+	if (is_over(e, value, v, &ms->seg))
+		value = SC_NONE;
 	if (value == SC_NONE && admit_is_after_shed(e)) {
 		M(e, FRAME_REFUSED, SC_R_SHED_ADMISSION)++;
 	} else if (value == SC_NONE) {
@@ -111,6 +136,8 @@ production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 			C(e, FRAMES_PRODUCTION)++;
 		else
 			M(e, FRAME_REFUSED, b->reason)++;
+	} else if (v == VERDICT_STRANGE) {
+		C(e, FRAMES_PRODUCTION)++;
 	} else {
 		known_frame(e, value, &ms->seg);
 	}
