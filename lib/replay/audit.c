@@ -18,6 +18,7 @@ enum {
 	G_WAITING,
 	G_OOO,
 	G_HELD,
+	G_ANSWERS,
 	G_COUNT
 };
 
@@ -63,6 +64,8 @@ walk_flow(const struct sc_replay *e, uint32_t fi, struct gauge *g)
 
 		g[G_SESSIONS].walked++;
 		g[G_CONNS].walked += s->state != SC_CONN_BETWEEN;
+		if (s->state != SC_CONN_BETWEEN && s->state != SC_CONN_SYN_SENT)
+			g[G_ANSWERS].walked += answer_bytes(s);
 		g[G_WAITING].walked += f->ooo_bytes;
 		g[G_IN_FLIGHT].walked += in_flight_of(e, s, &g[G_WAITING].walked);
 	}
@@ -80,6 +83,7 @@ sc_replay_audit(const struct sc_replay *e, struct sc_err *what)
 			[G_WAITING] = {SC_C_BYTES_WAITING_NOW, 0},
 			[G_OOO] = {SC_C_BYTES_OOO_NOW, 0},
 			[G_HELD] = {SC_C_HELD_BYTES_NOW, 0},
+			[G_ANSWERS] = {SC_C_ANSWER_SPAN_NOW, 0},
 	};
 
 	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++)

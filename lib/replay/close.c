@@ -40,9 +40,8 @@ conn_close(struct sc_replay *e, uint32_t si, enum sc_reason how)
 	C(e, BYTES_IN_FLIGHT_NOW) -= lost;
 	C(e, BYTES_UNCONFIRMED) += lost;
 	if (s->state != SC_CONN_SYN_SENT) {
-		C(e, ANSWER_SPAN) += span_lift(answer_bytes(s), s->answer_new, s->answer_hole);
-		C(e, ANSWER_SPAN_NEW) += s->answer_new;
-		C(e, ANSWER_SPAN_HOLE) += s->answer_hole;
+		C(e, ANSWER_SPAN) += answer_bytes(s);
+		C(e, ANSWER_SPAN_NOW) -= answer_bytes(s);
 	}
 	M(e, CONN_CLOSED, how)++;
 	C(e, CONNS_OPEN_NOW)--;
@@ -174,14 +173,13 @@ static void
 reset_connection(struct sc_session *s)
 {
 	s->flags &= ~(SC_SESS_TARGET_FIN | SC_SESS_RECOVERY | SC_SESS_TIMED | SC_SESS_ANSWERED
-			| SC_SESS_AT_ZERO | SC_SESS_TURN | SC_SESS_RTO | SC_SESS_ACK | SC_SESS_GATE
-			| SC_SESS_PERSIST | SC_SESS_TS | SC_SESS_PROBER);
+			| SC_SESS_AT_ZERO | SC_SESS_TURN | SC_SESS_HEARD | SC_SESS_RTO | SC_SESS_ACK
+			| SC_SESS_GATE | SC_SESS_PERSIST | SC_SESS_TS | SC_SESS_PROBER);
 	s->retries = s->dup_acks = s->stale = s->strikes = s->unacked_segs = 0;
 	s->srtt_us = s->rttvar_us = 0;
 	s->ts_recent = 0;
 	s->rcv_nxt = s->irs = s->acked = 0;
 	s->sent_us = 0;
-	s->turn_rx = 0;
 }
 
 /* No tuple to open again with: over, or with a file as its source, when one has rested. */
@@ -227,8 +225,7 @@ session_reopen(struct sc_replay *e, uint32_t si)
 	}
 	reset_connection(s);
 	s->reopens++;
-	s->iss = h->seq + s->offset - 1;
-	s->una = s->nxt = s->max = s->iss;
+	s->una = s->nxt = s->max = h->seq + s->offset - 1;
 	s->state = SC_CONN_BETWEEN;
 	if (session_connect(e, si) < 0) {
 		no_tuple(e, si);

@@ -133,17 +133,18 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 
 /* ---- answers ---- */
 
+#define ANSWER_MAX (UINT32_MAX - UINT16_MAX) /* what a connection has counts modulo 4 GB */
+
 static bool
 is_plain_answer(const struct sc_replay *e, const struct sc_session *s, const struct sc_record *rec)
 {
 	const uint8_t wanted = SC_TCP_ACK, others = SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST;
-	const uint16_t busy =
-			SC_SESS_TARGET_FIN | SC_SESS_RECOVERY | SC_SESS_GATE | SC_SESS_PERSIST;
+	const uint16_t busy = SC_SESS_TARGET_FIN | SC_SESS_LOST | SC_SESS_GATE | SC_SESS_PERSIST;
 
 	return e->is_fast && s->state == SC_CONN_OPEN && s->cur_nxt == SC_NONE
-			&& rec->seq == s->rcv_nxt && rec->len > 0 && rec->wnd > 0 && s->wnd > 0
-			&& (rec->flags & (wanted | others)) == wanted && (s->flags & busy) == 0
-			&& s->nxt == s->max && rec->ack == s->max;
+			&& rec->seq == s->rcv_nxt && rec->len > 0 && rec->seq - s->irs <= ANSWER_MAX
+			&& rec->wnd > 0 && s->wnd > 0 && (rec->flags & (wanted | others)) == wanted
+			&& (s->flags & busy) == 0 && s->nxt == s->max && rec->ack == s->max;
 }
 
 /* All that is in flight is one held segment, and the flow holds nothing else. */
@@ -169,17 +170,13 @@ note_delivered(struct sc_replay *e, struct sc_flow *f, struct sc_session *s)
 	C(e, HELD_BYTES_NOW) -= held_at(e, hi)->len;
 	f->held_head = f->held_tail = s->cur_una = SC_NONE;
 	sc_held_give(&e->t, hi);
-	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(s->max, s->rtt_seq)) {
+	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(s->max, s->mark))
 		rtt_sample(s, e->now - s->rtt_us);
-		s->flags &= ~SC_SESS_TIMED;
-	}
 	s->una = s->max;
 	s->retries = s->dup_acks = 0;
 	cwnd_grow(s, n);
-	if (sc_seq_gt(s->max, s->recover))
-		s->recover = s->max - 1;
-	s->flags &= ~SC_SESS_RTO;
-	s->acked_us = e->now;
+	s->flags |= SC_SESS_BEGUN;
+	s->flags &= ~(SC_SESS_RTO | SC_SESS_TIMED);
 }
 
 /* A record of session si. False: it is not plain, and nothing has been done with it. */
@@ -194,7 +191,7 @@ fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		return false;
 	keep_timestamp(s, rec);
 	C(e, ANSWER_NEW) += rec->len;
-	s->answer_new += rec->len;
+	C(e, ANSWER_SPAN_NOW) += rec->len;
 	s->rcv_nxt += rec->len;
 	gate_answer(e, s, rec->len);
 	s->quiet_us = e->now;
@@ -203,7 +200,7 @@ fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	if (s->una != s->max)
 		note_delivered(e, f, s);
 	s->wnd = wnd;
-	s->max_wnd = SC_MAX(s->max_wnd, wnd);
+	s->max_wnd = SC_MAX(s->max_wnd, rec->wnd);
 	owe_ack(e, si, is_ack_due(s));
 	if (has_flag(s, SC_SESS_ACK))
 		wake_at(e, si, s->ack_us);

@@ -112,11 +112,11 @@ send_syn(struct sc_replay *e, uint32_t si)
 
 	if (m == NULL)
 		return false;
-	header_init(e, s, SC_TCP_SYN, s->iss, &h);
+	header_init(e, s, SC_TCP_SYN, s->una, &h);
 	h.opts = f->opts & (SC_OPT_MSS | SC_OPT_WSCALE);
 	h.mss = s->mss;
 	h.wscale = s->rcv_wscale;
-	if (has_flag(s, SC_SESS_SYN_TS)) {
+	if (f->opts & SC_OPT_TS) {
 		h.opts |= SC_OPT_TS;
 		h.tsval = e->tsval;
 	}

@@ -21,9 +21,9 @@
 /* ---- what is learned of a target: the longest pause inside its answers ---- */
 
 static void
-learn_pause(struct learned *l, uint32_t pause_us)
+learn_pause(struct learned *l, uint32_t ms)
 {
-	uint32_t ms = pause_us / (uint32_t)SC_US_PER_MS, sum = 0;
+	uint32_t sum = 0;
 	unsigned int b = ms == 0 ? 0 : 32 - (unsigned int)__builtin_clz(ms);
 
 	if (l->total >= LEARN_MAX) {
@@ -45,6 +45,12 @@ learn_pause(struct learned *l, uint32_t pause_us)
 	l->g_us = b == 0 ? 0 : (uint32_t)(SC_US_PER_MS << b);
 }
 
+static void
+note_pause(struct sc_session *s, uint32_t ms)
+{
+	s->pause_ms = SC_MAX(s->pause_ms, (uint16_t)SC_MIN(ms, (uint32_t)UINT16_MAX));
+}
+
 /* New answer bytes have come. */
 void
 gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len)
@@ -52,15 +58,15 @@ gate_answer(struct sc_replay *e, struct sc_session *s, uint32_t len)
 	if (len == 0)
 		return;
 	if (!has_flag(s, SC_SESS_ANSWERED)) {
-		s->flags |= SC_SESS_ANSWERED;
-		s->pause_us = 0;
+		s->flags |= SC_SESS_ANSWERED | SC_SESS_HEARD;
+		s->pause_ms = 0;
 		s->strikes = 0;
 		if (has_flag(s, SC_SESS_TURN)) {
 			C(e, TURNS_ANSWERED)++;
 			sc_hist_add(&e->hist_target, e->now - s->sent_us);
 		}
-	} else {
-		s->pause_us = SC_MAX(s->pause_us, e->now - s->resp_us);
+	} else if (e->now - s->resp_us >= SC_US_PER_MS) {
+		note_pause(s, (e->now - s->resp_us) / (uint32_t)SC_US_PER_MS);
 	}
 	s->resp_us = e->now;
 }
@@ -70,7 +76,7 @@ void
 gate_turn_over(struct sc_replay *e, struct sc_session *s)
 {
 	if (has_flag(s, SC_SESS_ANSWERED))
-		learn_pause(&e->learned[s->target], s->pause_us);
+		learn_pause(&e->learned[s->target], s->pause_ms);
 	s->flags &= ~(SC_SESS_ANSWERED | SC_SESS_AT_ZERO | SC_SESS_TURN);
 }
 
@@ -133,8 +139,7 @@ gate_release(struct sc_replay *e, struct sc_session *s, uint32_t ack, enum gate_
 	count_release(e, why);
 	gate_turn_over(e, s);
 	s->base = ack;
-	s->turn_rx = answer_bytes(s);
-	s->flags &= ~SC_SESS_GATE;
+	s->flags &= ~(SC_SESS_GATE | SC_SESS_HEARD);
 }
 
 static bool
@@ -187,22 +192,31 @@ quiet_since(const struct sc_replay *e, const struct sc_session *s)
 	return has_flag(s, SC_SESS_ACK) ? sc_us_later(s->ack_us, e->now) : e->now;
 }
 
+/* When did d first reach 0 or more in this turn? Now, if not before. To 256 us, and below. */
+static uint32_t
+zero_us(const struct sc_replay *e, struct sc_session *s)
+{
+	uint32_t now = e->now >> SC_ZERO_SHIFT;
+
+	if (!has_flag(s, SC_SESS_AT_ZERO)) {
+		s->flags |= SC_SESS_AT_ZERO;
+		s->zero = (uint16_t)now;
+	}
+	return (now - (uint16_t)(now - s->zero)) << SC_ZERO_SHIFT;
+}
+
 static bool
 pass_longer(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 {
 	uint32_t g = e->learned[s->target].g_us;
 	uint32_t q1 = SC_CLAMP(
 			2 * SC_MAX(h->pause_us, g), (uint32_t)Q1_MIN_US, (uint32_t)Q1_MAX_US);
-	uint32_t since = quiet_since(e, s);
+	uint32_t since = quiet_since(e, s), last = zero_us(e, s) + LONGER_MAX_US;
 
-	if (!has_flag(s, SC_SESS_AT_ZERO)) {
-		s->flags |= SC_SESS_AT_ZERO;
-		s->zero_us = e->now;
-	}
-	if (is_over(e, since, q1) || is_over(e, s->zero_us, LONGER_MAX_US))
+	if (is_over(e, since, q1) || is_over(e, last, 0))
 		return release_paced(e, s, h, GATE_LONGER);
-	if (sc_us_is_due(s->zero_us + LONGER_MAX_US, since + q1))
-		return wait_until(e, s, s->zero_us + LONGER_MAX_US);
+	if (sc_us_is_due(last, since + q1))
+		return wait_until(e, s, last);
 	return wait_until(e, s, since + q1);
 }
 
@@ -230,9 +244,9 @@ pass_silent(struct sc_replay *e, struct sc_session *s, const struct sc_held *h)
 	if (s->strikes >= STRIKES)
 		return pass_by_time(e, s, h);
 	if (s->una != s->max)
-		return false; /* the retransmission timer runs */
-	if (!is_over(e, s->acked_us, t0))
-		return wait_until(e, s, s->acked_us + t0);
+		return false;             /* the retransmission timer runs */
+	if (!is_over(e, s->quiet_us, t0)) /* no byte came: since all of ours were acknowledged */
+		return wait_until(e, s, s->quiet_us + t0);
 	s->strikes++;
 	return release(e, s, h, GATE_TIMEOUT);
 }
@@ -256,7 +270,7 @@ gate_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_hel
 bool
 gate_torn(struct sc_replay *e, struct sc_session *s)
 {
-	uint32_t since = sc_us_later(quiet_since(e, s), s->acked_us);
+	uint32_t since = quiet_since(e, s);
 
 	if (is_over(e, since, e->cfg.gate_quiet_min_us))
 		return true;
@@ -291,7 +305,7 @@ gate_pass(struct sc_replay *e, uint32_t si, const struct sc_held *h)
 	if (d > 0)
 		return pass_longer(e, s, h);
 	/* In the turn, or in all: with pipelined requests a fast target answers ahead of production. */
-	if (answer_bytes(s) != s->turn_rx || (int32_t)((uint32_t)d + s->delta) >= 0)
+	if (has_flag(s, SC_SESS_HEARD) || (int32_t)((uint32_t)d + s->delta) >= 0)
 		return pass_shorter(e, s, h);
 	return pass_silent(e, s, h);
 }

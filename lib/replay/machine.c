@@ -172,14 +172,12 @@ static uint32_t
 deadline_at(const struct sc_session *s, uint16_t flag)
 {
 	switch (flag) {
-	case SC_SESS_RTO:
-		return s->rto_us;
 	case SC_SESS_ACK:
 		return s->ack_us;
 	case SC_SESS_GATE:
 		return s->gate_us;
 	default:
-		return s->persist_us;
+		return s->rto_us;
 	}
 }
 
@@ -211,14 +209,12 @@ timer_rearm(struct sc_replay *e, uint32_t si)
 	const struct sc_session *s = session_at(e, si);
 	int64_t left = INT32_MAX, lag;
 
-	if (has_flag(s, SC_SESS_RTO))
+	if (has_flag(s, SC_SESS_RTO | SC_SESS_PERSIST))
 		left = (int32_t)(s->rto_us - e->now);
 	if (has_flag(s, SC_SESS_ACK))
 		left = SC_MIN(left, (int32_t)(s->ack_us - e->now));
 	if (has_flag(s, SC_SESS_GATE))
 		left = SC_MIN(left, (int32_t)(s->gate_us - e->now));
-	if (has_flag(s, SC_SESS_PERSIST))
-		left = SC_MIN(left, (int32_t)(s->persist_us - e->now));
 	if (lag_left(e, s, &lag))
 		left = SC_MIN(left, lag);
 	if (left == INT32_MAX)

@@ -103,9 +103,7 @@ is_prober_allowed(struct sc_replay *e, struct sc_path *p)
 static void
 syn_options(const struct sc_replay *e, struct sc_session *s, const struct sc_flow *f)
 {
-	s->flags &= ~(SC_SESS_SYN_TS | SC_SESS_TS);
-	if (f->opts & SC_OPT_TS)
-		s->flags |= SC_SESS_SYN_TS;
+	s->flags &= ~SC_SESS_TS;
 	s->rcv_wscale = f->opts & SC_OPT_WSCALE ? f->wscale : 0;
 	s->mss = f->opts & SC_OPT_MSS ? SC_MIN(f->mss,
 				 (uint16_t)(e->cfg.mtu
@@ -128,7 +126,7 @@ syn_send(struct sc_replay *e, uint32_t si)
 	}
 	if (s->retries == 0 && s->stale == 0)
 		path_count_syn(e, target_of(e, s)->path);
-	s->nxt = s->max = s->iss + 1;
+	s->nxt = s->max = s->una + 1;
 	s->sent_us = e->now;
 	s->rto_us = e->now
 			+ (uint32_t)(has_flag(s, SC_SESS_PROBER)
@@ -138,7 +136,8 @@ syn_send(struct sc_replay *e, uint32_t si)
 }
 
 /*
- * Open a connection for the session whose cursor stands at its first byte: iss and offset are set.
+ * Open a connection for the session whose cursor stands at its first byte: una is the ISN, offset is
+ * set.
  * 0, or -EAGAIN without a tuple.
  */
 int
@@ -152,8 +151,7 @@ session_connect(struct sc_replay *e, uint32_t si)
 	if (ret < 0)
 		return ret;
 	s->state = SC_CONN_SYN_SENT;
-	s->una = s->nxt = s->max = s->iss;
-	s->answer_new = s->answer_hole = 0;
+	s->nxt = s->max = s->una;
 	s->retries = s->dup_acks = 0;
 	C(e, CONNS_OPEN_NOW)++;
 	return 0;
@@ -168,7 +166,7 @@ session_start(struct sc_replay *e, uint32_t fi, uint32_t copy, bool is_prober)
 	struct sc_session *s = session_at(e, si);
 
 	s->target = e->t.prod[f->prod].target;
-	s->iss = f->isn;
+	s->una = f->isn;
 	s->cur_una = s->cur_nxt = f->held_head;
 	s->base = f->prod_base;
 	s->last_cap_us = f->syn_us; /* production's spacing begins with the handshake */

@@ -5,7 +5,7 @@
  */
 #include "engine.h"
 
-#define CHALLENGE_US (500 * SC_US_PER_MS)
+#define CHALLENGE_TICKS ((500 * SC_US_PER_MS) >> SC_CHALLENGE_SHIFT)
 #define ACK_DELAY_MAX_US (500 * SC_US_PER_MS) /* RFC 5681 section 4.2 */
 #define MSS_DEFAULT_V6 1220
 
@@ -32,7 +32,7 @@ learn_options(const struct sc_replay *e, struct sc_session *s, const struct sc_r
 		s->snd_wscale = rec->wscale;
 	else
 		s->rcv_wscale = 0;
-	if ((rec->segs & SC_REC_TS) && has_flag(s, SC_SESS_SYN_TS)) {
+	if ((rec->segs & SC_REC_TS) && (f->opts & SC_OPT_TS)) {
 		s->flags |= SC_SESS_TS;
 		s->ts_recent = rec->tsval;
 	}
@@ -64,7 +64,7 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	struct sc_session *s = session_at(e, si);
 	uint32_t delay = latency_us(e, s);
 
-	if (!(rec->flags & SC_TCP_ACK) || rec->ack != s->iss + 1) {
+	if (!(rec->flags & SC_TCP_ACK) || rec->ack != s->una + 1) {
 		if (rec->flags & SC_TCP_ACK)
 			send_rst(e, si, rec->ack);
 		return;
@@ -78,16 +78,16 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	s->irs = rec->seq;
 	s->rcv_nxt = rec->seq + 1;
 	s->acked = rec->seq;
-	s->una = s->nxt = s->max = s->iss + 1;
-	s->recover = s->iss;
-	s->wnd = s->max_wnd = rec->wnd;
+	s->nxt = s->max = ++s->una;
+	s->wnd = rec->wnd; /* never scaled in a SYN (RFC 7323 section 2.2) */
+	s->max_wnd = (uint16_t)((rec->wnd + (1u << s->snd_wscale) - 1) >> s->snd_wscale);
 	/* RFC 6928 section 2: more than one SYN was lost, so the path may be crowded. */
 	s->cwnd = (s->retries > 1 ? 1 : IW_SEGMENTS) * (uint32_t)s->mss;
 	s->ssthresh = UINT32_MAX;
 	s->retries = s->strikes = 0;
-	s->flags |= SC_SESS_ONCE;
-	s->flags &= ~(SC_SESS_RTO | SC_SESS_GATE);
-	s->quiet_us = s->acked_us = s->resp_us = e->now;
+	s->was_open = true;
+	s->flags &= ~(SC_SESS_RTO | SC_SESS_GATE | SC_SESS_BEGUN | SC_SESS_LOST);
+	s->quiet_us = s->resp_us = e->now;
 	if (delay != 0) { /* the client's ACK took its RTT, too */
 		s->ack_us = e->now + SC_MIN(delay, (uint32_t)ACK_DELAY_MAX_US);
 		s->flags |= SC_SESS_ACK;
@@ -110,12 +110,12 @@ on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
 	struct sc_session *s = session_at(e, si);
 
-	if (!(rec->flags & SC_TCP_ACK) || rec->ack != s->iss + 1) {
+	if (!(rec->flags & SC_TCP_ACK) || rec->ack != s->una + 1) {
 		C(e, ILLEGAL_EVENT)++;
 		return;
 	}
 	path_answered(e, s, true);
-	if (has_flag(s, SC_SESS_ONCE) && s->strikes < REFUSED_MAX) {
+	if (s->was_open && s->strikes < REFUSED_MAX) {
 		C(e, SYN_REFUSED)++;
 		s->retries = 0;
 		s->sent_us = 0; /* the next SYN is a new one */
@@ -136,7 +136,7 @@ on_stale(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 {
 	struct sc_session *s = session_at(e, si);
 
-	if (rec->ack == s->iss + 1)
+	if (rec->ack == s->una + 1)
 		return;
 	path_heard(e, s);
 	C(e, STALE_RST)++;
@@ -168,11 +168,12 @@ static void
 challenge(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
+	uint16_t now = (uint16_t)(e->now >> SC_CHALLENGE_SHIFT);
 
-	if (s->challenge_us != 0 && e->now - s->challenge_us < CHALLENGE_US)
+	if (s->challenge != 0 && (uint16_t)(now - s->challenge) <= CHALLENGE_TICKS)
 		return;
 	if (send_ack(e, si))
-		s->challenge_us = SC_MAX(e->now, 1u);
+		s->challenge = SC_MAX(now, (uint16_t)1);
 }
 
 static bool
@@ -180,7 +181,8 @@ is_ack_acceptable(const struct sc_session *s, const struct sc_record *rec)
 {
 	if (!(rec->flags & SC_TCP_ACK))
 		return false;
-	return sc_seq_geq(rec->ack, s->una - s->max_wnd) && sc_seq_leq(rec->ack, s->max);
+	return sc_seq_geq(rec->ack, s->una - ((uint32_t)s->max_wnd << s->snd_wscale))
+			&& sc_seq_leq(rec->ack, s->max);
 }
 
 /* RFC 7323 section 4.3. */
@@ -198,14 +200,12 @@ static void
 resync(struct sc_replay *e, struct sc_session *s, uint32_t seq)
 {
 	uint32_t back = s->rcv_nxt - seq;
-	uint32_t hole = SC_MIN(back, s->answer_hole);
 
 	C(e, ACK_RESYNC)++;
+	C(e, ANSWER_SPAN_BACK) += back;
+	C(e, ANSWER_SPAN_NOW) -= back;
 	s->rcv_nxt = seq;
-	s->answer_hole -= hole;
-	s->answer_new -= back - hole;
 	s->flags &= ~SC_SESS_TARGET_FIN;
-	s->turn_rx = SC_MIN(s->turn_rx, answer_bytes(s));
 }
 
 /* A segment that brings nothing new: a retransmission, a keepalive, a window probe, a late ACK. */
@@ -224,6 +224,18 @@ old_segment(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	ack_process(e, si, rec);
 }
 
+/* RCV.NXT goes n bytes on. What a connection has counts modulo 4 GB; each lap is accounted as ended. */
+static void
+span_grow(struct sc_replay *e, struct sc_session *s, uint32_t n)
+{
+	s->rcv_nxt += n;
+	C(e, ANSWER_SPAN_NOW) += n;
+	if (answer_bytes(s) < n) {
+		C(e, ANSWER_SPAN) += 1ull << 32;
+		C(e, ANSWER_SPAN_NOW) -= 1ull << 32;
+	}
+}
+
 /* New bytes, perhaps behind a hole, perhaps with a FIN. Returns whether to acknowledge at once. */
 static bool
 new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *rec)
@@ -238,10 +250,7 @@ new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *r
 	C(e, ANSWER_HOLE) += hole;
 	C(e, ANSWER_NEW) += fresh;
 	C(e, ANSWER_DUPLICATE) += rec->len - fresh;
-	s->answer_hole += hole;
-	s->answer_new += fresh;
-	if (fresh > 0 || hole > 0)
-		s->rcv_nxt = end;
+	span_grow(e, s, hole + fresh);
 	gate_answer(e, s, fresh);
 	if (fresh > 0)
 		s->quiet_us = e->now;
@@ -274,7 +283,7 @@ closing(struct sc_replay *e, uint32_t si)
 		session_complete(e, si, SC_R_CLOSED_FIN);
 		return;
 	}
-	s->persist_us = e->now + (uint32_t)FIN_LINGER_US;
+	s->rto_us = e->now + (uint32_t)FIN_LINGER_US;
 	s->flags |= SC_SESS_PERSIST;
 }
 

@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #define RTO_AFTER_SYN_US (3000 * SC_US_PER_MS) /* RFC 6298 section 5.7 */
+#define DUP_ACKS 3 /* RFC 5681 section 3.2; s->dup_acks goes no further */
 
 /* ---- RTT and RTO (RFC 6298 section 2) ---- */
 
@@ -102,7 +103,7 @@ cwnd_grow(struct sc_session *s, uint32_t acked)
 void
 cwnd_restart(const struct sc_replay *e, struct sc_session *s)
 {
-	uint32_t idle = e->now - s->acked_us;
+	uint32_t idle = e->now - s->sent_us;
 
 	if (s->una == s->max && idle > RTO_MIN_US && idle > rto_us(s))
 		s->cwnd = SC_MIN(s->cwnd, IW_SEGMENTS * (uint32_t)s->mss);
@@ -139,18 +140,29 @@ halve(struct sc_session *s)
 	s->ssthresh = SC_MAX((s->max - s->una) / 2, 2u * s->mss);
 }
 
+/* What has been sent up to now is not timed (Karn), and lost once only (RFC 6582 section 3.2). */
+static void
+note_loss(struct sc_session *s)
+{
+	s->mark = s->max;
+	s->flags |= SC_SESS_LOST;
+	s->flags &= ~(SC_SESS_RECOVERY | SC_SESS_TIMED);
+}
+
 static void
 duplicate_ack(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
 
-	if (s->dup_acks < UINT8_MAX)
+	bool is_third = s->dup_acks == DUP_ACKS - 1;
+
+	if (s->dup_acks < DUP_ACKS)
 		s->dup_acks++;
 	if (has_flag(s, SC_SESS_RECOVERY)) {
 		s->cwnd += s->mss;
-	} else if (s->dup_acks == 3 && sc_seq_gt(s->una, s->recover)) {
+	} else if (is_third && !has_flag(s, SC_SESS_LOST)) {
 		halve(s);
-		s->recover = s->max;
+		note_loss(s);
 		s->flags |= SC_SESS_RECOVERY;
 		C(e, FAST_RETRANSMIT)++;
 		resend_first(e, si);
@@ -165,7 +177,7 @@ new_ack(struct sc_replay *e, uint32_t si, uint32_t ack)
 	struct sc_session *s = session_at(e, si);
 	uint32_t acked = ack - s->una;
 
-	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(ack, s->rtt_seq)) {
+	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(ack, s->mark)) {
 		rtt_sample(s, e->now - s->rtt_us);
 		s->flags &= ~SC_SESS_TIMED;
 	}
@@ -174,7 +186,8 @@ new_ack(struct sc_replay *e, uint32_t si, uint32_t ack)
 		s->nxt = s->una;
 	s->retries = 0;
 	s->dup_acks = 0;
-	if (has_flag(s, SC_SESS_RECOVERY) && sc_seq_lt(ack, s->recover)) {
+	s->flags |= SC_SESS_BEGUN;
+	if (has_flag(s, SC_SESS_RECOVERY) && sc_seq_lt(ack, s->mark)) {
 		resend_first(e, si); /* partial acknowledgement (RFC 6582 section 3.2) */
 		s->cwnd = SC_MAX(s->cwnd - SC_MIN(acked, s->cwnd) + s->mss, (uint32_t)s->mss);
 	} else if (has_flag(s, SC_SESS_RECOVERY)) {
@@ -182,12 +195,12 @@ new_ack(struct sc_replay *e, uint32_t si, uint32_t ack)
 		s->cwnd = s->ssthresh;
 	} else {
 		cwnd_grow(s, acked);
-		if (sc_seq_gt(ack, s->recover))
-			s->recover = ack - 1; /* never 2^31 behind: it would seem to lie ahead */
 	}
+	if (has_flag(s, SC_SESS_LOST) && sc_seq_gt(ack, s->mark))
+		s->flags &= ~SC_SESS_LOST;
 	if (s->una == s->max) {
 		s->flags &= ~SC_SESS_RTO;
-		s->acked_us = s->quiet_us = e->now;
+		s->quiet_us = e->now;
 	} else {
 		rto_arm(e, s);
 	}
@@ -209,7 +222,7 @@ ack_process(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 	if (wnd > 0 && s->wnd == 0)
 		s->retries = 0; /* those were probes */
 	s->wnd = wnd;
-	s->max_wnd = SC_MAX(s->max_wnd, wnd);
+	s->max_wnd = SC_MAX(s->max_wnd, rec->wnd);
 	if (wnd > 0)
 		s->flags &= ~SC_SESS_PERSIST;
 }
@@ -236,8 +249,7 @@ rto_expired(struct sc_replay *e, uint32_t si)
 		halve(s);
 	s->retries = (uint8_t)SC_MIN(s->retries + 1, DATA_RETRIES_MAX);
 	s->cwnd = s->mss;
-	s->recover = s->max;
-	s->flags &= ~(SC_SESS_RECOVERY | SC_SESS_TIMED);
+	note_loss(s);
 	s->nxt = s->una;
 	s->cur_nxt = s->cur_una;
 	s->dup_acks = 0;
@@ -264,6 +276,6 @@ persist_expired(struct sc_replay *e, uint32_t si)
 	C(e, PERSIST_PROBES)++;
 	if (send_bare(e, si, SC_TCP_ACK, s->una - 1))
 		s->retries = (uint8_t)SC_MIN(s->retries + 1, 8);
-	s->persist_us = e->now + rto_us(s);
+	s->rto_us = e->now + rto_us(s);
 	s->flags |= SC_SESS_PERSIST;
 }

@@ -52,11 +52,21 @@ note_first_send(struct sc_replay *e, struct sc_session *s, const struct sc_held 
 	}
 	s->sent_us = e->now;
 	s->last_cap_us = h->cap_us;
-	if (!has_flag(s, SC_SESS_TIMED)) {
+	if (!has_flag(s, SC_SESS_TIMED | SC_SESS_LOST)) {
 		s->flags |= SC_SESS_TIMED;
-		s->rtt_seq = s->nxt;
+		s->mark = s->nxt;
 		s->rtt_us = e->now;
 	}
+}
+
+/* Zero window: ask for it, unless something is sent again by and by, which asks, too. */
+static void
+persist_arm(struct sc_replay *e, struct sc_session *s)
+{
+	if (has_flag(s, SC_SESS_PERSIST | SC_SESS_RTO))
+		return;
+	s->rto_us = e->now + (uint32_t)RTO_MIN_US;
+	s->flags |= SC_SESS_PERSIST;
 }
 
 /* Send what the window allows of the data at the cursor. True when the cursor has moved on. */
@@ -73,10 +83,8 @@ push_data(struct sc_replay *e, uint32_t si)
 		uint32_t n = sendable(s, h->len - off);
 
 		if (n == 0) {
-			if (s->wnd == 0 && s->nxt == s->una && !has_flag(s, SC_SESS_PERSIST)) {
-				s->persist_us = e->now + (uint32_t)RTO_MIN_US;
-				s->flags |= SC_SESS_PERSIST;
-			}
+			if (s->wnd == 0 && s->nxt == s->una)
+				persist_arm(e, s);
 			return false;
 		}
 		if (!send_segment(e, si, hi, off, n)) {
@@ -169,7 +177,8 @@ is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_
 static bool
 is_torn(const struct sc_session *s, const struct sc_held *h)
 {
-	return (h->flags & SC_HELD_TORN) && s->nxt == h->seq + s->offset && s->nxt != s->iss + 1;
+	return (h->flags & SC_HELD_TORN) && s->nxt == h->seq + s->offset
+			&& (s->nxt != s->una || has_flag(s, SC_SESS_BEGUN));
 }
 
 static bool

@@ -85,14 +85,14 @@ replay_addr(const struct sc_replay *e, const struct sc_session *s)
 
 /* Without timestamps on either side the ISN must lie above the predecessor's last number. */
 static void
-raise_isn(struct sc_session *s, uint32_t last_seq, bool had_ts)
+raise_isn(const struct sc_replay *e, struct sc_session *s, uint32_t last_seq, bool had_ts)
 {
-	if (has_flag(s, SC_SESS_SYN_TS) && had_ts)
+	if ((flow_of(e, s)->opts & SC_OPT_TS) && had_ts)
 		return;
-	if (sc_seq_leq(s->iss, last_seq)) {
-		uint32_t up = last_seq + 1 - s->iss;
+	if (sc_seq_leq(s->una, last_seq)) {
+		uint32_t up = last_seq + 1 - s->una;
 
-		s->iss += up;
+		s->una += up;
 		s->offset += up;
 	}
 }
@@ -107,11 +107,10 @@ pool_take(struct sc_replay *e, uint32_t si)
 	if (ret < 0)
 		return ret;
 	s->flags |= SC_SESS_POOL;
-	s->slot = tuple.slot;
 	s->addr_idx = tuple.addr_idx;
 	s->port = tuple.port;
 	if (tuple.has_seq)
-		raise_isn(s, tuple.last_seq, tuple.had_ts);
+		raise_isn(e, s, tuple.last_seq, tuple.had_ts);
 	return 0;
 }
 
@@ -150,11 +149,11 @@ kept_take(struct sc_replay *e, uint32_t si)
 	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
 	/* Within one tick of the clock a timestamp is not newer, and cannot tell the two apart. */
 	if (r->hash == rest_hash(e, s) && e->now_us - r->us < TIME_WAIT_US)
-		raise_isn(s, r->seq, r->had_ts && sc_clock_tsval(r->us) != e->tsval);
+		raise_isn(e, s, r->seq, r->had_ts && sc_clock_tsval(r->us) != e->tsval);
 	return 0;
 }
 
-/* 0, or -EAGAIN when no tuple is free (or none has rested for 2 s). May raise iss and offset. */
+/* 0, or -EAGAIN when no tuple is free (or none has rested for 2 s). May raise the ISN (una) and offset. */
 int
 tuple_take(struct sc_replay *e, uint32_t si)
 {
@@ -171,9 +170,11 @@ tuple_put(struct sc_replay *e, uint32_t si)
 
 	e->tuple_generation++;
 	if (s->flags & SC_SESS_POOL) {
-		sc_tuples_put(e->tuples[s->target], s->slot, e->now_us, s->max, had_ts);
+		struct sc_tuples *t = e->tuples[s->target];
+
+		sc_tuples_put(t, sc_tuples_slot(t, s->addr_idx, s->port), e->now_us, s->max,
+				had_ts);
 		s->flags &= ~SC_SESS_POOL;
-		s->slot = SC_NONE;
 		return;
 	}
 	sc_session_unindex(&e->t, si);

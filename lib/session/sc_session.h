@@ -10,6 +10,8 @@
 #ifndef SC_SESSION_H
 #define SC_SESSION_H
 
+#include <stddef.h>
+
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -226,59 +228,77 @@ enum sc_conn_state {
 	SC_CONN_COUNT
 };
 
-#define SC_SESS_POOL 0x0001 /* tuple from a pool: slot is valid */
+#define SC_SESS_POOL 0x0001 /* tuple from a pool: addr_idx is valid */
 #define SC_SESS_TS 0x0002   /* timestamps on this connection */
 #define SC_SESS_TARGET_FIN 0x0004
 #define SC_SESS_PROBER 0x0008   /* its SYN proves the return path */
-#define SC_SESS_RECOVERY 0x0010 /* NewReno fast recovery (RFC 6582) */
-#define SC_SESS_TIMED 0x0020    /* rtt_seq, rtt_us are valid */
+#define SC_SESS_RECOVERY 0x0010 /* NewReno fast recovery (RFC 6582); LOST is set, too */
+#define SC_SESS_TIMED 0x0020    /* mark, rtt_us are of a segment that is timed; LOST is not set */
 #define SC_SESS_ANSWERED 0x0040 /* the target sent a byte in this turn */
-#define SC_SESS_AT_ZERO 0x0080  /* zero_us is valid */
-#define SC_SESS_ONCE 0x0100     /* a connection of it was established */
-#define SC_SESS_RTO 0x0200      /* rto_us is armed */
-#define SC_SESS_ACK 0x0400      /* ack_us is armed */
-#define SC_SESS_GATE 0x0800     /* gate_us is armed */
-#define SC_SESS_PERSIST 0x1000  /* persist_us is armed */
-#define SC_SESS_SYN_TS 0x2000   /* our SYN carried timestamps */
-#define SC_SESS_TURN 0x4000     /* a turn is open: counted in turns_seen */
+#define SC_SESS_AT_ZERO 0x0080  /* zero is valid */
+#define SC_SESS_LOST \
+	0x0100             /* mark is where a loss was noticed: not all before it is acknowledged */
+#define SC_SESS_RTO 0x0200 /* rto_us is armed: retransmission */
+#define SC_SESS_ACK 0x0400 /* ack_us is armed */
+#define SC_SESS_GATE 0x0800    /* gate_us is armed */
+#define SC_SESS_PERSIST 0x1000 /* rto_us is armed: window probe, or end of FIN-WAIT-2 */
+#define SC_SESS_BEGUN 0x2000   /* the target acknowledged a byte of this connection */
+#define SC_SESS_TURN 0x4000    /* a turn is open: counted in turns_seen */
+#define SC_SESS_HEARD 0x8000   /* the target sent a byte since the newest turn was released */
 
+#define SC_ZERO_SHIFT 8       /* zero: units of 256 us, modulo 16 s */
+#define SC_CHALLENGE_SHIFT 10 /* challenge: units of 1 ms, modulo 67 s */
+
+/*
+ * A session. The first line has what each segment reads, the second mostly what it writes. Numbers
+ * are sequence numbers on the wire where nothing else is said.
+ */
 struct sc_session {
-	uint32_t slot; /* pool tuple */
-	uint16_t addr_idx, port;
+	uint16_t addr_idx, port; /* the replay tuple: address of the pool (SC_SESS_POOL), port */
 	uint16_t target;
 	uint16_t flags;
 	uint8_t state;
-	uint8_t dup_acks, retries, reopens;
-	uint8_t stale, strikes, unacked_segs;
-	uint8_t loss; /* enum sc_reason: why not all client bytes were delivered */
-	uint16_t mss;
-	uint8_t snd_wscale, rcv_wscale;
-	uint32_t offset;        /* sequence number on the wire = captured + offset */
-	uint32_t una, nxt, max; /* wire: unacknowledged, next to send, highest sent */
-	uint32_t iss;
-	uint32_t wnd, max_wnd; /* the target's, scaled */
-	uint32_t cur_una,
-			cur_nxt; /* held segments that una and nxt stand in; SC_NONE: at the end */
-	uint32_t rcv_nxt, irs;
-	uint32_t acked; /* last RCV.NXT that we sent */
-	uint32_t ts_recent;
-	uint32_t base;    /* A of the newest released turn */
-	uint32_t delta;   /* running difference target - production */
-	uint32_t turn_rx; /* answer bytes at the start of the turn */
-	uint32_t cwnd, ssthresh, recover;
-	uint32_t srtt_us, rttvar_us;
-	uint32_t rtt_seq, rtt_us;
-	uint32_t rto_us, ack_us, gate_us, persist_us; /* deadlines */
-	uint32_t quiet_us;     /* latest of: last response, our last ACK, everything acknowledged */
-	uint32_t resp_us;      /* last answer byte */
-	uint32_t zero_us;      /* when d first reached 0 or more in this turn */
-	uint32_t acked_us;     /* when everything sent had been acknowledged */
-	uint32_t pause_us;     /* longest pause inside the target's answer of this turn */
-	uint32_t sent_us;      /* when the newest turn was released */
-	uint32_t last_cap_us;  /* capture time of the newest released segment */
-	uint32_t challenge_us; /* last out-of-window ACK */
-	uint32_t answer_new, answer_hole; /* of this connection, modulo 2^32 */
-};
+	uint8_t unacked_segs; /* received, full-sized or not, since our last ACK */
+	uint8_t loss;         /* enum sc_reason: why not all client bytes were delivered */
+	uint8_t snd_wscale : 4, rcv_wscale : 4;
+	uint8_t retries : 4;  /* of a SYN, a segment or a probe */
+	uint8_t stale : 4;    /* bare ACKs that answered a SYN */
+	uint8_t dup_acks : 2; /* in a row; 3 and more */
+	uint8_t reopens : 2;
+	uint8_t strikes : 3;   /* turns without an answer, or in SYN-SENT: SYNs refused */
+	uint8_t was_open : 1;  /* a connection of it was established */
+	uint16_t mss;          /* of the target; in SYN-SENT: ours */
+	uint32_t offset;       /* sequence number on the wire = captured + offset */
+	uint32_t una;          /* unacknowledged; in SYN-SENT: our ISN */
+	uint32_t nxt, max;     /* next to send, highest sent */
+	uint32_t cur_una;      /* held segments that una */
+	uint32_t cur_nxt;      /* and nxt stand in; SC_NONE: at the end */
+	uint32_t rcv_nxt, irs; /* of the target */
+	uint32_t acked;        /* last RCV.NXT that we sent */
+	uint32_t wnd;          /* the target's, in bytes */
+	uint32_t cwnd;         /* bytes */
+	uint32_t ts_recent;    /* the target's newest TSval, its unit */
+
+	uint32_t base;      /* captured: A of the newest released turn */
+	uint32_t delta;     /* running difference target - production, bytes */
+	uint32_t ssthresh;  /* bytes */
+	uint32_t srtt_us;   /* 0: no sample yet */
+	uint32_t rttvar_us; /* RFC 6298 section 2 */
+	uint32_t mark;      /* SC_SESS_TIMED: what is timed; SC_SESS_LOST: `recover` of RFC 6582 */
+	uint32_t rtt_us;    /* when what is timed was sent */
+	uint32_t rto_us;    /* deadline of SC_SESS_RTO or SC_SESS_PERSIST: never both */
+	uint32_t ack_us, gate_us; /* deadlines */
+	uint32_t quiet_us;    /* latest of: last response, our last ACK, all of ours acknowledged */
+	uint32_t resp_us;     /* last answer byte */
+	uint32_t sent_us;     /* when new data, or the SYN, was sent last */
+	uint32_t last_cap_us; /* capture time of that data */
+	uint16_t max_wnd;     /* largest window, in units of the target's scale */
+	uint16_t pause_ms;    /* longest pause inside the target's answer of this turn */
+	uint16_t zero;        /* when d first reached 0 or more in this turn: SC_ZERO_SHIFT */
+	uint16_t challenge;   /* last out-of-window ACK: SC_CHALLENGE_SHIFT; 0: none */
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sc_session) == 128, "a session is two cache lines");
+_Static_assert(offsetof(struct sc_session, base) == 64, "the second line begins here");
 
 /* ---- tombstones: what is remembered of refused and ended flows ---- */
 
@@ -408,7 +428,7 @@ sc_session_next(const struct sc_tables *t, uint32_t session)
 	return sc_session_alive(t, session + 1, (session / t->copies + 1) * t->copies);
 }
 
-/* What will be read and written of a session (all lines: they are not aligned), or of a flow. */
+/* What will be read and written of a session, or of a flow: all lines. */
 static inline void
 sc_session_prefetch(const struct sc_tables *t, uint32_t session)
 {
@@ -416,7 +436,6 @@ sc_session_prefetch(const struct sc_tables *t, uint32_t session)
 
 	for (size_t off = 0; off < sizeof(struct sc_session); off += 64)
 		rte_prefetch0(p + off);
-	rte_prefetch0(p + sizeof(struct sc_session) - 1);
 	rte_prefetch0(&t->node[session]);
 }
 

@@ -188,7 +188,7 @@ sc_session_take(struct sc_tables *t, uint32_t flow, uint32_t copy)
 	struct sc_session *s = &t->session[i];
 
 	memset(s, 0, sizeof(*s));
-	s->slot = s->cur_una = s->cur_nxt = SC_NONE;
+	s->cur_una = s->cur_nxt = SC_NONE;
 	return i;
 }
 

@@ -110,6 +110,8 @@ uint64_t sc_tuples_count(const struct sc_tuples *t); /* all tuples, free and tak
  * 0, or -EAGAIN when none is free or the oldest has not rested 2 s at now_us.
  */
 int sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_tuple *out);
+/* The slot of a tuple that was taken: it follows from the tuple. */
+uint32_t sc_tuples_slot(const struct sc_tuples *t, uint32_t addr_idx, uint16_t port);
 void sc_tuples_put(struct sc_tuples *t, uint32_t slot, uint64_t now_us, uint32_t last_seq,
 		bool had_ts);
 /* What a later sc_tuples_take() can hope for. */

@@ -169,6 +169,12 @@ sc_tuples_take(struct sc_tuples *t, uint32_t owner, uint64_t now_us, struct sc_t
 	return 0;
 }
 
+uint32_t
+sc_tuples_slot(const struct sc_tuples *t, uint32_t addr_idx, uint16_t port)
+{
+	return addr_idx * t->nb_folds + t->steer->rank[(uint16_t)(t->keys[addr_idx] ^ port)];
+}
+
 void
 sc_tuples_put(struct sc_tuples *t, uint32_t slot, uint64_t now_us, uint32_t last_seq, bool had_ts)
 {
@@ -208,6 +214,6 @@ sc_tuples_find(const struct sc_tuples *t, uint32_t addr_idx, uint16_t port)
 	fold = t->keys[addr_idx] ^ port;
 	if (sc_steer_owner(t->steer, fold) != t->worker)
 		return SC_TUPLE_FREE;
-	s = &t->slots[addr_idx * t->nb_folds + t->steer->rank[fold]];
+	s = &t->slots[sc_tuples_slot(t, addr_idx, port)];
 	return s->stamp == STAMP_TAKEN ? s->link : SC_TUPLE_FREE;
 }

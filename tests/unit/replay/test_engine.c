@@ -29,7 +29,7 @@ size(void **state)
 	uint64_t before = sc_replay_size(&cfg);
 
 	cfg.max_flows *= 1000;
-	assert_true(sc_replay_size(&cfg) > before + 32 * 999 * 350);
+	assert_true(sc_replay_size(&cfg) > before + 32 * 999 * 200);
 	cfg.held_bytes = 1ull << 40;
 	assert_int_equal(sc_replay_max_refs(&cfg), 1u << 20);
 	cfg.held_bytes = 0;

@@ -367,6 +367,7 @@ resync(void **state)
 	conv_expect(c, SC_TCP_ACK, 0);
 	conv_close(c);
 	assert_int_equal(COUNT(b, ANSWER_SPAN), 200);
+	assert_int_equal(COUNT(b, ANSWER_SPAN_BACK), 5100);
 	bed_end(b);
 }
 

@@ -305,7 +305,7 @@ partial_ack(void **state)
 	bed_end(b);
 }
 
-/* 2 GB after the last loss the recovery point seems to lie ahead: it must have come along. */
+/* 2 GB after the last loss its mark seems to lie ahead: nobody may ask for it any more. */
 static void
 recovery_point_far_behind(void **state)
 {
@@ -314,7 +314,7 @@ recovery_point_far_behind(void **state)
 	uint32_t first;
 
 	conv_open_said(c, 100);
-	b->e->t.session[0].recover = b->e->t.session[0].una - 0x7ffffc00u;
+	b->e->t.session[0].mark = b->e->t.session[0].una - 0x7ffffc00u;
 	for (int i = 0; i < 2; i++) {
 		conv_say(c, 1000);
 		conv_expect(c, SC_TCP_ACK, 1000);

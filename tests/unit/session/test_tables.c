@@ -158,7 +158,6 @@ sessions(void **state)
 		assert_int_equal(sc_session_flow(&t, i), i / 2);
 		assert_int_equal(t.session[i].cur_una, SC_NONE);
 		assert_int_equal(t.session[i].cur_nxt, SC_NONE);
-		assert_int_equal(t.session[i].slot, SC_NONE);
 		t.session[i].state = SC_CONN_OPEN;
 		sc_wheel_arm(&t.wheel, i, 1000000 + 1000);
 	}

@@ -57,12 +57,13 @@ static const struct row counter_rows[] = {
 		{SC_C_REC_TAKEN, {"records", "records on rings"}},
 		{SC_C_REC_MATCHED, {"records"}},
 		{SC_C_ANSWER_BYTES, {"answers"}},
-		{SC_C_ANSWER_NEW, {"answers"}},
+		{SC_C_ANSWER_NEW, {"answers", "answers by sequence number"}},
 		{SC_C_ANSWER_DUPLICATE, {"answers"}},
 		{SC_C_ANSWER_OUT_OF_WINDOW, {"answers"}},
-		{SC_C_ANSWER_SPAN, {"answers of ended connections"}},
-		{SC_C_ANSWER_SPAN_NEW, {"answers of ended connections"}},
-		{SC_C_ANSWER_SPAN_HOLE, {"answers of ended connections"}},
+		{SC_C_ANSWER_HOLE, {"answers by sequence number"}},
+		{SC_C_ANSWER_SPAN, {"answers by sequence number"}},
+		{SC_C_ANSWER_SPAN_NOW, {"answers by sequence number"}},
+		{SC_C_ANSWER_SPAN_BACK, {"answers by sequence number"}},
 };
 
 static const struct row map_rows[] = {
@@ -122,7 +123,8 @@ fill_balanced(struct sc_stats *s)
 			+ s->c[SC_C_RESP_RECORDS];
 	s->c[SC_C_ANSWER_BYTES] = s->c[SC_C_ANSWER_NEW] + s->c[SC_C_ANSWER_DUPLICATE]
 			+ s->c[SC_C_ANSWER_OUT_OF_WINDOW];
-	s->c[SC_C_ANSWER_SPAN] = s->c[SC_C_ANSWER_SPAN_NEW] + s->c[SC_C_ANSWER_SPAN_HOLE];
+	s->c[SC_C_ANSWER_SPAN] = s->c[SC_C_ANSWER_NEW] + s->c[SC_C_ANSWER_HOLE]
+			- s->c[SC_C_ANSWER_SPAN_NOW] - s->c[SC_C_ANSWER_SPAN_BACK];
 }
 
 static bool
