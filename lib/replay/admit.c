@@ -16,7 +16,8 @@
 #define HELD_LAST 950   /* of 1,000: flows that lag are ended */
 #define BEFORE_FIRST 3  /* periods in a row: a burst is no overload */
 #define JOIN_PAUSE_S 60 /* what was left out must not come back as a mid-stream join */
-#define LAG_SLICE 16384
+#define LAG_WALK 16384u /* flows compared with each other */
+#define LAG_SLICE 128u  /* of them in a round */
 #define LAG_ENDS_MAX 64
 
 void
@@ -44,25 +45,50 @@ lag_us(const struct sc_replay *e, const struct sc_flow *f)
 	return lag > 0 ? (uint32_t)lag : 0;
 }
 
-/* Of a slice of the flows, end those that lag at least half as much as the worst. */
+/* Held bytes run out: look for those that lag most, unless that is being done already. */
 static void
 shed_lag(struct sc_replay *e)
 {
-	uint32_t nb = SC_MIN(e->cfg.max_flows, (uint32_t)LAG_SLICE), worst = 0, ended = 0;
-	uint32_t from = e->admit.cursor;
+	struct admission *a = &e->admit;
 
-	for (uint32_t i = 0; i < nb; i++)
-		worst = SC_MAX(worst, lag_us(e, flow_at(e, (from + i) % e->cfg.max_flows)));
-	for (uint32_t i = 0; i < nb && worst > 0; i++) {
-		uint32_t fi = (from + i) % e->cfg.max_flows;
+	if (a->lag_left > 0)
+		return;
+	a->lag_left = 2 * SC_MIN(e->cfg.max_flows, LAG_WALK);
+	a->lag_worst = a->lag_ended = 0;
+}
 
-		if (lag_us(e, flow_at(e, fi)) < worst - worst / 2)
-			continue;
-		flow_abort(e, fi, SC_R_SHED_LAG);
-		if (++ended == LAG_ENDS_MAX || sc_replay_is_tx_full(e))
-			break;
+/* End the flow if it lags at least half as much as the worst. */
+static void
+end_laggard(struct sc_replay *e, uint32_t fi)
+{
+	struct admission *a = &e->admit;
+
+	if (a->lag_worst == 0 || lag_us(e, flow_at(e, fi)) < a->lag_worst - a->lag_worst / 2)
+		return;
+	flow_abort(e, fi, SC_R_SHED_LAG);
+	a->lag_ended++;
+}
+
+/* A slice of two walks over the same flows: for the worst lag, and to end those that lag. */
+void
+admit_run(struct sc_replay *e)
+{
+	struct admission *a = &e->admit;
+	uint32_t nb = SC_MIN(e->cfg.max_flows, LAG_WALK);
+
+	for (uint32_t i = 0; i < LAG_SLICE && a->lag_left > 0 && a->lag_ended < LAG_ENDS_MAX; i++) {
+		uint32_t fi = (a->cursor + (2 * nb - a->lag_left) % nb) % e->cfg.max_flows;
+
+		if (a->lag_left > nb)
+			a->lag_worst = SC_MAX(a->lag_worst, lag_us(e, flow_at(e, fi)));
+		else
+			end_laggard(e, fi);
+		a->lag_left--;
 	}
-	e->admit.cursor = (from + nb) % e->cfg.max_flows;
+	if (a->lag_left > 0 && a->lag_ended < LAG_ENDS_MAX)
+		return;
+	a->lag_left = 0;
+	a->cursor = (a->cursor + nb) % e->cfg.max_flows;
 }
 
 /* What has been lost tells how much is too much: that is left out at once, and has time to work. */

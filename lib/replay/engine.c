@@ -84,6 +84,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 		sc_replay_destroy(e);
 		return NULL;
 	}
+	housekeep_init(e);
 	return e;
 }
 
@@ -298,87 +299,6 @@ sc_replay_records(struct sc_replay *e, const struct sc_record *rec, uint16_t n, 
 
 /* ---- time ---- */
 
-/*
- * From a file, the SYN's next frame may be far away in time because the source waited: what counts
- * then is the time at which frames were captured.
- */
-static bool
-is_never_opened(const struct sc_replay *e, const struct sc_flow *f)
-{
-	return !e->cfg.is_file || (uint32_t)e->cap_us - f->syn_us > EMBRYONIC_TTL_S * SC_US_PER_S;
-}
-
-/*
- * Has a flow been silent for so long that nothing will come? From a file, its frames may wait with
- * their source: then the time at which others were captured counts.
- */
-static bool
-is_silent(const struct sc_replay *e, const struct sc_flow *f, uint32_t idle_s)
-{
-	uint32_t now = (uint32_t)e->cap_us, us = elapsed_us(f->syn_us, now);
-
-	if (idle_s <= e->cfg.session_timeout_s)
-		return false;
-	if (!e->cfg.is_file || e->is_draining)
-		return true;
-	if (f->client_us != 0)
-		us = SC_MIN(us, elapsed_us(f->client_us, now));
-	if (f->prod_us != 0)
-		us = SC_MIN(us, elapsed_us(f->prod_us, now));
-	return us / SC_US_PER_S > e->cfg.session_timeout_s;
-}
-
-static void
-flow_expired(struct sc_replay *e, uint32_t fi)
-{
-	struct sc_flow *f = flow_at(e, fi);
-	uint32_t idle_s = (uint32_t)(e->now_us / SC_US_PER_S) - e->t.sweep.last_seen[fi];
-
-	if (f->state == SC_FLOW_EMBRYONIC && is_never_opened(e, f)) {
-		flow_refuse(e, fi, SC_R_NEVER_OPENED);
-	} else if (f->state == SC_FLOW_JOINING
-			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > JOIN_TTL_S)) {
-		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
-	} else if (f->state == SC_FLOW_LIVE && is_silent(e, f, idle_s)) {
-		flow_abort(e, fi, SC_R_IDLE_TIMEOUT);
-	}
-}
-
-static uint32_t
-housekeep(struct sc_replay *e)
-{
-	uint32_t old[32], n;
-	uint32_t slice = SC_MAX(e->cfg.max_flows / 256, 64u);
-
-	if (e->now_us < e->housekeep_us)
-		return 0;
-	e->housekeep_us = e->now_us + 4 * SC_US_PER_MS;
-	n = sc_sweep_run(&e->t.sweep, e->now_us, EMBRYONIC_TTL_S, slice, old, 32);
-	for (uint32_t i = 0; i < n; i++)
-		flow_expired(e, old[i]);
-	return hole_run(e) + waiting_run(e);
-}
-
-/* A slice of the walk that finishes open flows once the source has ended. */
-static uint32_t
-drain_slice(struct sc_replay *e)
-{
-	uint32_t done = 0;
-
-	for (; e->drain_cursor < e->cfg.max_flows && done < 256 && !sc_replay_is_tx_full(e)
-			&& e->t.free_held.nb > 0; /* each end needs one */
-			e->drain_cursor++) {
-		struct sc_flow *f = flow_at(e, e->drain_cursor);
-
-		if (f->state == SC_FLOW_FREE)
-			continue;
-		done++;
-		if (!flow_refuse_unopened(e, e->drain_cursor))
-			hole_cut(e, e->drain_cursor);
-	}
-	return done;
-}
-
 uint32_t
 sc_replay_timers(struct sc_replay *e, uint64_t now_us)
 {
@@ -392,8 +312,10 @@ sc_replay_timers(struct sc_replay *e, uint64_t now_us)
 		done += n;
 	}
 	done += housekeep(e);
+	if (e->admit.lag_left > 0 && !sc_replay_is_tx_full(e))
+		admit_run(e);
 	if (e->is_draining)
-		done += drain_slice(e);
+		done += housekeep_drain(e);
 	return done;
 }
 
@@ -403,7 +325,7 @@ sc_replay_next(const struct sc_replay *e, uint64_t now_us)
 	/* Asked for in every idle round: the wheel is searched no further than housekeeping. */
 	uint64_t within = e->housekeep_us > now_us ? e->housekeep_us - now_us : SC_US_PER_S;
 
-	if (e->is_draining && e->drain_cursor < e->cfg.max_flows)
+	if (e->admit.lag_left > 0 || (e->is_draining && e->drain_cursor < e->cfg.max_flows))
 		return 0;
 	return sc_wheel_next_within(&e->t.wheel, now_us, within);
 }

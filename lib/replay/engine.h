@@ -99,6 +99,7 @@ struct admission {
 	uint32_t nb_high, nb_low; /* decisions in a row that found too much load, or little */
 	uint32_t join_pause_s;    /* until then nothing joins in mid-stream */
 	uint32_t cursor;
+	uint32_t lag_left, lag_worst, lag_ended; /* of the walk for flows that lag; 0 left: none */
 };
 
 struct sc_replay {
@@ -136,6 +137,8 @@ struct sc_replay {
 	bool is_held;          /* nothing is opened yet */
 	uint32_t join_pause_s; /* until then nothing joins in mid-stream */
 	uint64_t housekeep_us;
+	uint64_t sweep_us;       /* the sweep of life times has done its work up to then */
+	uint32_t sweep_every_us; /* a slice */
 	uint32_t drain_cursor, stop_cursor;
 	uint32_t *holes; /* flows with an open hole */
 	uint32_t nb_holes, hole_cursor;
@@ -321,6 +324,7 @@ enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
 /* admit.c */
 void admit_init(struct sc_replay *e);
 void admit_shed(struct sc_replay *e);
+void admit_run(struct sc_replay *e);
 
 /*
  * Flows that are left out get no tombstone: there are too many. For a while a frame that begins no
@@ -381,6 +385,11 @@ is_near(uint32_t seq, uint32_t nxt)
 enum verdict stranger_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
 enum verdict stranger_production(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
 bool stranger_is_synack(const struct sc_seg *s, uint32_t nxt);
+
+/* housekeep.c */
+void housekeep_init(struct sc_replay *e);
+uint32_t housekeep(struct sc_replay *e);
+uint32_t housekeep_drain(struct sc_replay *e);
 
 /* production.c */
 void production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);

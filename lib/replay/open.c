@@ -215,6 +215,7 @@ flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
 	C(e, FLOWS_LIVE_NOW)++;
 	C(e, SESSIONS_WANTED) += e->cfg.copies;
 	f->state = SC_FLOW_LIVE;
+	sc_sweep_lengthen(&e->t.sweep, fi);
 	e->nb_ending += (f->flags & FLOW_CLOSED) != 0;
 	for (uint32_t copy = 0; copy < e->cfg.copies; copy++) {
 		enum sc_reason r = session_start(e, fi, copy, is_prober);

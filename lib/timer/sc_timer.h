@@ -83,10 +83,13 @@ bool sc_wheel_validate(const struct sc_wheel *w);
 
 /* ---- life time: a dense array of seconds, swept in bounded slices ---- */
 
+#define SC_SWEEP_LONG 0x80000000u /* in last_seen: an entry with the longer life time */
+
 struct sc_sweep {
 	uint32_t *last_seen; /* seconds; 0: entry not in use */
 	uint32_t nb;
 	uint32_t cursor;
+	uint32_t ttl_s, long_s; /* life times, which the caller sets */
 };
 
 /* Near NUMA node `socket` (-1: anywhere). 0 or -ENOMEM. */
@@ -96,7 +99,15 @@ void sc_sweep_free(struct sc_sweep *s);
 static inline void
 sc_sweep_touch(struct sc_sweep *s, uint32_t i, uint32_t now_s)
 {
-	s->last_seen[i] = now_s + (now_s == 0); /* virtual time may begin at 0 */
+	/* Virtual time may begin at 0. */
+	s->last_seen[i] = (s->last_seen[i] & SC_SWEEP_LONG) | (now_s + (now_s == 0));
+}
+
+/* Until it is forgotten the entry, which is in use, has the longer life time. */
+static inline void
+sc_sweep_lengthen(struct sc_sweep *s, uint32_t i)
+{
+	s->last_seen[i] |= SC_SWEEP_LONG;
 }
 
 static inline void
@@ -105,12 +116,19 @@ sc_sweep_forget(struct sc_sweep *s, uint32_t i)
 	s->last_seen[i] = 0;
 }
 
+/* When the entry was touched last. */
+static inline uint32_t
+sc_sweep_seen_s(const struct sc_sweep *s, uint32_t i)
+{
+	return s->last_seen[i] & ~SC_SWEEP_LONG;
+}
+
 /*
- * Look at the next `slice` entries; put those not seen for more than `ttl_s` seconds into out (at
+ * Look at the next `slice` entries; put those not seen for more than their life time into out (at
  * most max; the sweep then stops early and goes on there next time). They stay in use until the
  * caller touches or forgets them. Returns their number.
  */
-uint32_t sc_sweep_run(struct sc_sweep *s, uint64_t now_us, uint32_t ttl_s, uint32_t slice,
-		uint32_t *out, uint32_t max);
+uint32_t sc_sweep_run(
+		struct sc_sweep *s, uint64_t now_us, uint32_t slice, uint32_t *out, uint32_t max);
 
 #endif

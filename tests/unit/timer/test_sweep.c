@@ -24,21 +24,48 @@ test_border_of_the_life_time(void **state)
 	uint32_t out[4];
 
 	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
+	s.ttl_s = TTL_S;
 	sc_sweep_touch(&s, 17, NOW_S);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S) + 999999, TTL_S, NB, out, 4), 0);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 1);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S) + 999999, NB, out, 4), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 1);
 	assert_int_equal(out[0], 17);
 	/* It stays in use until the caller forgets it. */
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 1);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 1);
 	sc_sweep_forget(&s, 17);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 0);
 	/* Seen again: not old. Seen in the future: not old either. */
 	sc_sweep_touch(&s, 17, NOW_S + TTL_S);
 	sc_sweep_touch(&s, 18, NOW_S + 10000);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), TTL_S, NB, out, 4), 0);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), UINT32_MAX, NB, out, 4), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 0);
+	s.ttl_s = UINT32_MAX;
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 0);
 	sc_sweep_free(&s);
 	assert_null(s.last_seen);
+}
+
+/* Each entry has one of two life times, and keeps it when it is seen again. */
+static void
+test_two_life_times(void **state)
+{
+	struct sc_sweep s;
+	uint32_t out[4];
+
+	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
+	s.ttl_s = TTL_S;
+	s.long_s = 10 * TTL_S;
+	sc_sweep_touch(&s, 17, NOW_S);
+	sc_sweep_touch(&s, 18, NOW_S - 1);
+	sc_sweep_lengthen(&s, 18);
+	sc_sweep_touch(&s, 18, NOW_S);
+	assert_int_equal(sc_sweep_seen_s(&s, 18), NOW_S);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + 10 * TTL_S), NB, out, 4), 1);
+	assert_int_equal(out[0], 17);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + 10 * TTL_S + 1), NB, out, 4), 2);
+	assert_int_equal(out[1], 18);
+	sc_sweep_forget(&s, 18); /* the next one in its place has the shorter one again */
+	sc_sweep_touch(&s, 18, NOW_S);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S + TTL_S + 1), NB, out, 4), 2);
+	sc_sweep_free(&s);
 }
 
 static void
@@ -48,9 +75,10 @@ test_virtual_time_from_zero(void **state)
 	uint32_t out[4];
 
 	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
+	s.ttl_s = TTL_S;
 	sc_sweep_touch(&s, 3, 0);
-	assert_int_equal(sc_sweep_run(&s, us(TTL_S), TTL_S, NB, out, 4), 0);
-	assert_int_equal(sc_sweep_run(&s, us(TTL_S + 2), TTL_S, NB, out, 4), 1);
+	assert_int_equal(sc_sweep_run(&s, us(TTL_S), NB, out, 4), 0);
+	assert_int_equal(sc_sweep_run(&s, us(TTL_S + 2), NB, out, 4), 1);
 	assert_int_equal(out[0], 3);
 	sc_sweep_free(&s);
 }
@@ -63,11 +91,12 @@ check_turn(uint32_t slice, uint32_t max)
 	struct sc_sweep s;
 
 	assert_int_equal(sc_sweep_init(&s, NB, -1), 0);
+	s.ttl_s = TTL_S;
 	for (uint32_t i = 0; i < NB; i++)
 		if (i % 3 != 0)
 			sc_sweep_touch(&s, i, i % 3 == 1 ? NOW_S - 100 : NOW_S);
 	for (; calls < 10 * NB && nb_found < 333; calls++) {
-		uint32_t nb = sc_sweep_run(&s, us(NOW_S), TTL_S, slice, out, max);
+		uint32_t nb = sc_sweep_run(&s, us(NOW_S), slice, out, max);
 
 		assert_in_range(nb, 0, SC_MIN(slice, max));
 		for (uint32_t k = 0; k < nb; k++) {
@@ -103,11 +132,12 @@ test_slice_longer_than_the_array(void **state)
 	uint32_t out[64];
 
 	assert_int_equal(sc_sweep_init(&s, 5, -1), 0);
+	s.ttl_s = TTL_S;
 	for (uint32_t i = 0; i < 5; i++)
 		sc_sweep_touch(&s, i, 1);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 64), 5);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 0), 0);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 0, out, 64), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S), 64, out, 64), 5);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S), 64, out, 0), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S), 0, out, 64), 0);
 	sc_sweep_free(&s);
 }
 
@@ -118,7 +148,7 @@ test_empty_array(void **state)
 	uint32_t out[1];
 
 	assert_int_equal(sc_sweep_init(&s, 0, -1), 0);
-	assert_int_equal(sc_sweep_run(&s, us(NOW_S), TTL_S, 64, out, 1), 0);
+	assert_int_equal(sc_sweep_run(&s, us(NOW_S), 64, out, 1), 0);
 	sc_sweep_free(&s);
 	sc_sweep_free(&s);
 }
@@ -128,6 +158,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(test_border_of_the_life_time),
+			cmocka_unit_test(test_two_life_times),
 			cmocka_unit_test(test_virtual_time_from_zero),
 			cmocka_unit_test(test_slices_and_room),
 			cmocka_unit_test(test_slice_longer_than_the_array),
