@@ -68,6 +68,12 @@ dup_slot(uint32_t fi, uint32_t seq)
 }
 #define PROD_MEMOS 256
 
+/* Data frames that a session has sent at this moment: of those that send many, one a place. */
+struct burst {
+	uint32_t si, us, n;
+};
+#define BURSTS 256
+
 /* The newest frame of a flow that cannot be of its connection: places in both streams. */
 struct stranger {
 	uint32_t flow; /* + 1 */
@@ -147,6 +153,7 @@ struct sc_replay {
 	struct dup_entry dup[DUP_ENTRIES];
 	struct rest_entry rest[REST_ENTRIES];
 	struct stranger stranger[STRANGERS];
+	struct burst burst[BURSTS];
 	struct sc_hist hist_production, hist_target;
 };
 

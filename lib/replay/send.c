@@ -2,14 +2,28 @@
 /* send: what gate and windows let a session send of what its flow holds. */
 #include "engine.h"
 
-#define SESSION_BURST \
-	64 /* frames of a session at once; the rest RETRY_US later, or by its next ACK */
+/*
+ * Data frames of a session in one round, whatever calls for them: ACKs, the mirror, timers. The rest
+ * goes RETRY_US later, or by an ACK of a later round.
+ */
+#define SESSION_BURST 64
 
 static void
 retry_soon(struct sc_replay *e, struct sc_session *s)
 {
 	s->gate_us = e->now + RETRY_US;
 	s->flags |= SC_SESS_GATE;
+}
+
+/* May the session send another frame at this moment? The caller does. */
+static bool
+burst_take(struct sc_replay *e, uint32_t si)
+{
+	struct burst *b = &e->burst[si % BURSTS];
+
+	if (b->si != si || b->us != e->now)
+		*b = (struct burst){.si = si, .us = e->now};
+	return b->n++ < SESSION_BURST;
 }
 
 /* How much of a held segment that begins at wire number nxt may go now: 0 waits for the window. */
@@ -87,7 +101,7 @@ push_data(struct sc_replay *e, uint32_t si)
 				persist_arm(e, s);
 			return false;
 		}
-		if (!send_segment(e, si, hi, off, n)) {
+		if (!burst_take(e, si) || !send_segment(e, si, hi, off, n)) {
 			retry_soon(e, s);
 			return false;
 		}
@@ -222,7 +236,6 @@ void
 session_send(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
-	uint32_t before = e->nb_tx;
 
 	if (s->state == SC_CONN_BETWEEN) {
 		session_skip_turn(e, si, SC_R_TARGET_RESET);
@@ -232,14 +245,8 @@ session_send(struct sc_replay *e, uint32_t si)
 	}
 	if (s->state == SC_CONN_SYN_SENT)
 		return;
-	while (s->state != SC_CONN_FREE && s->cur_nxt != SC_NONE) {
-		if (e->nb_tx - before >= SESSION_BURST) {
-			retry_soon(e, s);
-			break;
-		}
-		if (!push_one(e, si))
-			break;
-	}
+	while (s->state != SC_CONN_FREE && s->cur_nxt != SC_NONE && push_one(e, si))
+		;
 }
 
 /* The same, timer and all. */

@@ -27,6 +27,7 @@ struct zoo {
 	double *delay_us;
 	uint64_t nb_delays, max_delays;
 	uint32_t nb_sent, most_sent; /* frames of a round */
+	uint64_t left;               /* when the last frame of a round did */
 };
 
 static uint32_t
@@ -74,6 +75,7 @@ leave(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16_t n, void *arg)
 	struct frame f;
 
 	z->nb_sent += n;
+	z->left = now;
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t tuple;
 
@@ -139,11 +141,26 @@ put_requests(struct zoo *z, uint64_t n, uint64_t due, uint64_t interval)
 	}
 }
 
+/* A round during which the machine took the CPU: frames behind that left so much too late. */
+static void
+mend_delays(struct zoo *z, uint64_t from)
+{
+	double by_us = (double)(z->left - z->p.time) * SC_US_PER_S / (double)z->p.hz;
+
+	for (; from < z->nb_delays; from++)
+		if (z->delay_us[from] > by_us)
+			z->delay_us[from] -= by_us;
+}
+
 static void
 one_round(struct zoo *z)
 {
+	uint64_t disturbed = z->p.disturbed, from = z->nb_delays;
+
 	z->nb_sent = 0;
 	pace_round(&z->p);
+	if (z->p.disturbed != disturbed && z->left > z->p.time)
+		mend_delays(z, from);
 	z->most_sent = SC_MAX(z->most_sent, z->nb_sent);
 }
 
