@@ -159,6 +159,8 @@ take_fixed(const uint8_t *tcp, const struct l4_span *l4, uint32_t hdr_len, struc
 	seg->payload_len = l4->len - hdr_len;
 }
 
+/* Sets opts, mss, wscale and ts of seg. */
+void packet_parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg);
 /* Parse the TCP segment at l4 into seg, which already has its addresses. */
 enum sc_reason packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *seg);
 

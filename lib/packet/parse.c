@@ -245,13 +245,14 @@ parse_any(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 /* ---- the short way ---- */
 
 /*
- * What nearly every frame is: Ethernet, IPv4 without options, TCP with aligned timestamps or nothing,
- * all in one piece. `end` is where the packet at p ends by its IP header. Returns the length of its
+ * What nearly every frame is: Ethernet, IPv4 without options, TCP, all in one piece. `end` is where the packet at p ends by its IP header. Returns the length of its
  * TCP header; 0: anything else, or anything odd: the long way looks closer.
  */
 static inline uint32_t
 plain_tcp_len(const struct rte_mbuf *m, const uint8_t *p, uint32_t *end)
 {
+	uint32_t len;
+
 	if (m->data_len < PLAIN_TCP + TCP_HDR_MIN)
 		return 0;
 	if ((sc_mem32(p + 12) & RTE_BE32(0xffffff00))
@@ -263,18 +264,8 @@ plain_tcp_len(const struct rte_mbuf *m, const uint8_t *p, uint32_t *end)
 	*end = RTE_ETHER_HDR_LEN + (uint32_t)get_be16(p + 16);
 	if (*end > m->data_len)
 		return 0;
-	switch (p[PLAIN_TCP + 12] >> 4) {
-	case TCP_HDR_MIN / 4:
-		return *end < PLAIN_TCP + TCP_HDR_MIN ? 0 : TCP_HDR_MIN;
-	case TCP_HDR_TS / 4:
-		return *end < PLAIN_TCP + TCP_HDR_TS
-						|| sc_mem32(p + PLAIN_TCP + TCP_HDR_MIN)
-								!= RTE_BE32(TCP_TS_ALIGNED)
-				? 0
-				: TCP_HDR_TS;
-	default:
-		return 0;
-	}
+	len = (p[PLAIN_TCP + 12] >> 4) * 4u;
+	return len < TCP_HDR_MIN || *end < PLAIN_TCP + len ? 0 : len;
 }
 
 static inline bool
@@ -312,7 +303,23 @@ judge_plain(const struct rte_mbuf *m, struct sc_seg *seg)
 	return packet_judge(m, &l4, ip + IPV4_HDR_MIN, seg) ? SC_R_NONE : SC_R_BAD_L4_CHECKSUM;
 }
 
-/* The frame at p with a TCP header of hdr_len bytes, a constant. */
+/* The options of a plain frame: aligned timestamps or nothing; otherwise the list is read. */
+static __rte_always_inline void
+take_plain_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
+{
+	bool has_ts = len == TCP_HDR_TS - TCP_HDR_MIN && sc_mem32(opt) == RTE_BE32(TCP_TS_ALIGNED);
+
+	if (len > 0 && !has_ts) {
+		packet_parse_options(opt, len, seg);
+		return;
+	}
+	seg->ts = has_ts ? get_be64(opt + 4) : 0;
+	seg->opts = has_ts ? SC_OPT_TS : 0;
+	seg->wscale = 0;
+	seg->mss = 0;
+}
+
+/* The frame at p with a TCP header of hdr_len bytes, best a constant. */
 static __rte_always_inline enum sc_reason
 take_plain(const struct rte_mbuf *m, const uint8_t *p, uint32_t end, uint32_t hdr_len,
 		struct sc_seg *seg)
@@ -322,12 +329,9 @@ take_plain(const struct rte_mbuf *m, const uint8_t *p, uint32_t end, uint32_t hd
 
 	take_ipv4(p + RTE_ETHER_HDR_LEN, seg);
 	take_fixed(tcp, &l4, hdr_len, seg);
-	seg->ts = hdr_len == TCP_HDR_TS ? get_be64(tcp + TCP_HDR_MIN + 4) : 0;
-	seg->opts = hdr_len == TCP_HDR_TS ? SC_OPT_TS : 0;
-	seg->wscale = 0;
+	take_plain_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
 	seg->csum = SC_CSUM_GOOD;
 	seg->nb_vlan = 0;
-	seg->mss = 0;
 	seg->payload_sum = 0;
 	if (!nic_says_all_good(m))
 		return judge_plain(m, seg);
@@ -340,16 +344,19 @@ enum sc_reason
 sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t end;
+	uint32_t end, hdr_len;
 
 	seg->mbuf = m;
-	switch (link == SC_LINK_ETHER ? plain_tcp_len(m, p, &end) : 0) {
+	hdr_len = link == SC_LINK_ETHER ? plain_tcp_len(m, p, &end) : 0;
+	switch (hdr_len) {
 	case TCP_HDR_TS:
 		return take_plain(m, p, end, TCP_HDR_TS, seg);
 	case TCP_HDR_MIN:
 		return take_plain(m, p, end, TCP_HDR_MIN, seg);
-	default:
+	case 0:
 		return parse_any(m, link, seg);
+	default:
+		return take_plain(m, p, end, hdr_len, seg);
 	}
 }
 

@@ -38,20 +38,51 @@ take_option(const uint8_t *opt, struct sc_seg *seg)
 }
 
 /*
+ * Options as nearly all stacks lay them out, by fours of bytes: MSS, or another one behind the NOP or
+ * SACK-permitted that fills its word. Returns how many bytes were taken; 0: look closer.
+ */
+static inline uint32_t
+take_words(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
+{
+	uint32_t word = len < 4 ? 0 : get_be32(opt);
+
+	switch (word >> 8) {
+	case TCP_OPT_SACK_OK << 16 | TCP_OPT_SACK_OK_LEN << 8 | TCP_OPT_TS:
+	case TCP_OPT_NOP << 16 | TCP_OPT_NOP << 8 | TCP_OPT_TS:
+		if ((word & 0xff) != TCP_OPT_TS_LEN || len < 2 + TCP_OPT_TS_LEN)
+			return 0;
+		seg->ts = get_be64(opt + 4);
+		seg->opts |= word >> 24 == TCP_OPT_NOP ? SC_OPT_TS : SC_OPT_TS | SC_OPT_SACK_OK;
+		return 2 + TCP_OPT_TS_LEN;
+	case TCP_OPT_NOP << 16 | TCP_OPT_WSCALE << 8 | TCP_OPT_WSCALE_LEN:
+		seg->wscale = SC_MIN(word & 0xff, WSCALE_MAX);
+		seg->opts |= SC_OPT_WSCALE;
+		return 4;
+	default:
+		if (word >> 16 != (TCP_OPT_MSS << 8 | TCP_OPT_MSS_LEN))
+			return 0;
+		take_option(opt, seg);
+		return 4;
+	}
+}
+
+/*
  * A length that is impossible ends the list: where the next option would begin is unknown. What
  * came before it stands (RFC 9293 MUST-7: an illegal length must do no harm).
  */
-static void
-parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
+void
+packet_parse_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
 {
 	seg->opts = 0;
 	seg->mss = 0;
 	seg->wscale = 0;
 	seg->ts = 0;
 	while (len > 0 && opt[0] != TCP_OPT_END) {
-		uint32_t step = 1;
+		uint32_t step = take_words(opt, len, seg);
 
-		if (opt[0] != TCP_OPT_NOP) {
+		if (step == 0 && opt[0] == TCP_OPT_NOP) {
+			step = 1;
+		} else if (step == 0) {
 			if (len < 2 || opt[1] < 2 || opt[1] > len)
 				return;
 			take_option(opt, seg);
@@ -78,6 +109,6 @@ packet_parse_tcp(struct rte_mbuf *m, const struct l4_span *l4, struct sc_seg *se
 	if (hdr_len > TCP_HDR_MIN)
 		tcp = rte_pktmbuf_read(m, l4->off, hdr_len, buf);
 	take_fixed(tcp, l4, hdr_len, seg);
-	parse_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
+	packet_parse_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
 	return packet_judge(m, l4, tcp, seg) ? SC_R_NONE : SC_R_BAD_L4_CHECKSUM;
 }

@@ -122,7 +122,13 @@ plain_frame(struct sc_rng *rng, uint8_t *bytes, struct test_frame *f)
 	};
 	for (size_t i = 0; i < sizeof(payload); i++)
 		payload[i] = (uint8_t)sc_rng_next(rng);
-	if (sc_rng_below(rng, 3) != 0) {
+	if (sc_rng_below(rng, 6) == 0) { /* of a SYN */
+		test_opt(opts, &len, 2, 4, sc_rng_next(rng));
+		test_opt(opts, &len, 4, 2, 0);
+		test_opt(opts, &len, 8, 10, sc_rng_next(rng));
+		test_opt(opts, &len, 1, 1, 0);
+		test_opt(opts, &len, 3, 3, sc_rng_next(rng));
+	} else if (sc_rng_below(rng, 3) != 0) {
 		test_opt(opts, &len, 1, 1, 0);
 		test_opt(opts, &len, 1, 1, 0);
 		test_opt(opts, &len, 8, 10, sc_rng_next(rng));
@@ -176,7 +182,8 @@ test_good(void **state)
 		assert_int_equal(seg.flags, f.flags);
 		assert_int_equal(seg.urg, f.urg);
 		assert_int_equal(seg.ip_id, f.ip_id);
-		assert_int_equal(seg.opts, f.opts_len > 0 ? SC_OPT_TS : 0);
+		assert_int_equal(seg.opts & SC_OPT_TS, f.opts_len > 0 ? SC_OPT_TS : 0);
+		assert_int_equal(seg.opts & SC_OPT_SACK_OK, f.opts_len > 12 ? SC_OPT_SACK_OK : 0);
 		assert_int_equal(seg.payload_len, f.len);
 		assert_int_equal(seg.payload_off, test_frame_l4_off(&f) + test_frame_tcp_len(&f));
 		assert_int_equal(

@@ -246,6 +246,70 @@ test_repeated_option_last_wins(void **state)
 	assert_int_equal(seg.mss, 0x200);
 }
 
+/* What RFC 9293 section 3.2 and RFC 7323 say of a list, one option after the other. */
+static void
+read_slowly(const uint8_t *opt, size_t len, struct sc_seg *seg)
+{
+	size_t step;
+
+	*seg = (struct sc_seg){0};
+	for (size_t i = 0; i < len && opt[i] != 0; i += step) {
+		const uint8_t *v = &opt[i + 2];
+		unsigned int kind = opt[i], n;
+
+		step = 1;
+		if (kind == 1)
+			continue;
+		if (i + 1 == len || opt[i + 1] < 2 || opt[i + 1] > len - i)
+			return;
+		step = n = opt[i + 1];
+		if (kind == 2 && n == 4 && (v[0] | v[1]) != 0) {
+			seg->opts |= SC_OPT_MSS;
+			seg->mss = (uint16_t)(v[0] << 8 | v[1]);
+		} else if (kind == 3 && n == 3) {
+			seg->opts |= SC_OPT_WSCALE;
+			seg->wscale = SC_MIN(v[0], 14);
+		} else if (kind == 4 && n == 2) {
+			seg->opts |= SC_OPT_SACK_OK;
+		} else if (kind == 8 && n == 10) {
+			seg->opts |= SC_OPT_TS;
+			seg->ts = 0;
+			for (unsigned int k = 0; k < 8; k++)
+				seg->ts = seg->ts << 8 | v[k];
+		}
+	}
+}
+
+/* Lists of up to 40 bytes, of options well and badly formed in any order, cut anywhere. */
+static void
+test_any_list(void **state)
+{
+	static const uint8_t words[][4] = {{2, 4, 5, 0xb4}, {1, 3, 3, 7}, {1, 1, 8, 10},
+			{4, 2, 8, 10}, {1, 1, 4, 2}, {3, 3, 9, 1}, {1, 1, 5, 10}, {3, 3, 20, 0},
+			{8, 10, 1, 2}, {2, 4, 0, 0}};
+	struct sc_seg seg, want;
+	struct sc_rng rng;
+	uint8_t opts[40];
+
+	(void)state;
+	sc_rng_seed(&rng, 17);
+	for (unsigned int i = 0; i < 100000; i++) {
+		size_t len = sc_rng_below(&rng, 11) * 4;
+
+		for (size_t at = 0; at < len; at += 4)
+			memcpy(opts + at, words[sc_rng_below(&rng, SC_ARRAY_SIZE(words))], 4);
+		for (unsigned int k = sc_rng_below(&rng, 3); k > 0 && len > 0; k--)
+			opts[sc_rng_below(&rng, (uint32_t)len)] = (uint8_t)sc_rng_below(&rng, 12);
+		parse_opts(opts, len, &seg);
+		read_slowly(opts, len, &want);
+		assert_int_equal(seg.opts, want.opts);
+		assert_int_equal(seg.mss, want.mss);
+		assert_int_equal(seg.wscale, want.wscale);
+		assert_int_equal(seg.tsval, want.tsval);
+		assert_int_equal(seg.tsecr, want.tsecr);
+	}
+}
+
 static void
 test_every_flag(void **state)
 {
@@ -327,6 +391,7 @@ main(void)
 			cmocka_unit_test(test_only_nops),
 			cmocka_unit_test(test_values_are_bounded),
 			cmocka_unit_test(test_repeated_option_last_wins),
+			cmocka_unit_test(test_any_list),
 			cmocka_unit_test(test_every_flag),
 			cmocka_unit_test(test_header_length),
 			cmocka_unit_test(test_reserved_bits),
