@@ -140,15 +140,15 @@ strange_frame(struct sc_replay *e, const struct sc_seg *s)
 	M(e, BYTES_REFUSED, SC_R_BEYOND_WINDOW) += s->payload_len;
 }
 
-void
+/* True if the mbuf was sent, or is held; otherwise it is still the caller's. */
+bool
 client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
-	struct rte_mbuf *m = ms->seg.mbuf;
 	enum verdict v = VERDICT_OWN;
 	bool took = false;
 
 	if (!(value & SC_TOMB_BIT) && fast_client(e, value, &ms->seg))
-		return;
+		return true;
 	e->spare = NULL;
 	e->spare_held = SC_NONE;
 	if (value != SC_NONE && (value & SC_TOMB_BIT)) {
@@ -156,8 +156,7 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 
 		if (!is_syn(&ms->seg) || ms->seg.seq == b->isn) {
 			tomb_frame(e, b, &ms->seg);
-			rte_pktmbuf_free(m);
-			return;
+			return false;
 		}
 		sc_tomb_remove(&e->t, value & ~SC_TOMB_BIT);
 		e->generation++;
@@ -176,7 +175,7 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 	else
 		took = known_frame(e, value, ms);
 	/* Sent: spare_held is still that of the frame, and the frame is not there any more. */
-	if (!took && !(e->spare_held != SC_NONE && e->spare == NULL))
-		rte_pktmbuf_free(m);
+	took |= e->spare_held != SC_NONE && e->spare == NULL;
 	e->spare = NULL;
+	return took;
 }

@@ -163,16 +163,6 @@ is_bad_client(const struct sc_addr *client, const struct sc_addr *server)
 	return sc_addr_is_no_host(client) || sc_addr_eq(client, server);
 }
 
-static void
-key_of(const struct sc_mirror_seg *ms, struct sc_flow_key *k)
-{
-	bool is_client = ms->half == SC_HALF_CLIENT;
-
-	k->client = is_client ? ms->seg.src : ms->seg.dst;
-	k->cport = is_client ? ms->seg.sport : ms->seg.dport;
-	k->prod = ms->prod;
-}
-
 enum sc_reason
 sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
@@ -180,7 +170,8 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool is_synack = (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
 	enum sc_reason r = SC_R_NOT_MAPPED;
 	uint32_t prod = SC_NONE;
-	struct sc_flow_key key;
+	const struct sc_addr *client;
+	bool is_client;
 
 	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
 		return SC_R_MIRROR_LOOP;
@@ -194,28 +185,34 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 	}
 	if (r != SC_R_NONE)
 		return r;
-	ms->prod = (uint16_t)prod;
-	if (ms->half == SC_HALF_CLIENT ? is_bad_client(&s->src, &s->dst)
-				       : is_bad_client(&s->dst, &s->src))
+	is_client = ms->half == SC_HALF_CLIENT;
+	client = is_client ? &s->src : &s->dst;
+	if (is_bad_client(client, is_client ? &s->dst : &s->src))
 		return SC_R_BAD_CLIENT;
-	key_of(ms, &key);
-	sc_flow_expect(&e->t, &key); /* it comes while the next frame is parsed */
+	ms->key.client = *client;
+	ms->key.cport = is_client ? s->sport : s->dport;
+	ms->key.prod = (uint16_t)prod;
+	ms->hash = sc_flow_hash(&ms->key);
+	sc_index_prefetch(&e->t.by_key, ms->hash); /* it comes while the next frame is parsed */
 	return SC_R_NONE;
 }
 
 void
 sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
 {
-	struct sc_flow_key key[SC_INDEX_BULK_MAX] = {0};
-	uint32_t value[SC_INDEX_BULK_MAX];
-	uint32_t generation;
+	const struct sc_flow_key *key[SC_INDEX_BULK_MAX] = {NULL};
+	struct rte_mbuf *over[SC_INDEX_BULK_MAX];
+	uint32_t hash[SC_INDEX_BULK_MAX] = {0}, value[SC_INDEX_BULK_MAX];
+	uint32_t generation, nb_over = 0;
 
 	set_now(e, now_us);
 	if (n == 0)
 		return;
-	for (uint16_t i = 0; i < n; i++)
-		key_of(&ms[i], &key[i]);
-	sc_flow_find_bulk(&e->t, key, n, value);
+	for (uint16_t i = 0; i < n; i++) {
+		key[i] = &ms[i].key;
+		hash[i] = ms[i].hash;
+	}
+	sc_flow_find_bulk(&e->t, key, hash, n, value);
 	for (uint16_t i = 0; i < n; i++)
 		/* A client's frame is likely to go on to the target: its first session is wanted, too. */
 		if (!(value[i] & SC_TOMB_BIT) && ms[i].half == SC_HALF_CLIENT) {
@@ -224,14 +221,19 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 		}
 	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
+		bool is_taken = false;
+
+		over[nb_over] = ms[i].seg.mbuf;
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
-		if (e->generation != generation && !sc_flow_is(&e->t, value[i], &key[i]))
-			value[i] = sc_flow_find(&e->t, &key[i]);
+		if (e->generation != generation && !sc_flow_is(&e->t, value[i], key[i]))
+			value[i] = sc_flow_find(&e->t, key[i], hash[i]);
 		if (ms[i].half == SC_HALF_CLIENT)
-			client_frame(e, &ms[i], value[i]);
+			is_taken = client_frame(e, &ms[i], value[i]);
 		else
 			production_frame(e, &ms[i], value[i]);
+		nb_over += !is_taken;
 	}
+	sc_mbuf_free_burst(over, nb_over);
 }
 
 void

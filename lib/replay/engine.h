@@ -359,7 +359,7 @@ is_admitted(const struct sc_replay *e, uint32_t hash)
 void join_client(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms, bool *took);
 
 /* client.c */
-void client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
+bool client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value);
 
 /* accept.c */
 bool accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);

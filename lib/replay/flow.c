@@ -26,16 +26,14 @@ is_never_sent_from(const struct sc_replay *e, const struct sc_addr *client)
 static bool
 is_shed(const struct sc_replay *e, const struct sc_mirror_seg *ms)
 {
-	struct sc_flow_key key = {.client = ms->seg.src, .cport = ms->seg.sport, .prod = ms->prod};
-
-	return e->admit.share != ADMIT_ALL && !is_admitted(e, sc_flow_hash(&key));
+	return e->admit.share != ADMIT_ALL && !is_admitted(e, ms->hash);
 }
 
 /* What the first client frame of a flow is judged by. */
 enum sc_reason
 flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 {
-	const struct sc_prod *p = &e->t.prod[ms->prod];
+	const struct sc_prod *p = &e->t.prod[ms->key.prod];
 	const struct sc_replay_target *t = &e->cfg.targets[p->target];
 	const struct sc_seg *s = &ms->seg;
 	uint32_t hash = sc_hash_tuple(&s->src, s->sport, &p->addr, p->port);
@@ -95,7 +93,7 @@ refuse_at_once(struct sc_replay *e, const struct sc_mirror_seg *ms, enum sc_reas
 	struct sc_tomb b = {
 			.client = ms->seg.src,
 			.cport = ms->seg.sport,
-			.prod = ms->prod,
+			.prod = ms->key.prod,
 			.isn = ms->seg.seq,
 			.seen_s = (uint32_t)(e->now_us / SC_US_PER_S),
 			.reason = reason,
@@ -159,7 +157,7 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 	f = flow_at(e, fi);
 	f->client = ms->seg.src;
 	f->cport = ms->seg.sport;
-	f->prod = ms->prod;
+	f->prod = ms->key.prod;
 	if (is_mid)
 		fill_from_midstream(f, &ms->seg);
 	else

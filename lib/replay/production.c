@@ -141,5 +141,4 @@ production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 	} else {
 		known_frame(e, value, &ms->seg);
 	}
-	rte_pktmbuf_free(ms->seg.mbuf);
 }

@@ -113,15 +113,16 @@ enum sc_half {
 	SC_HALF_PRODUCTION
 };
 
-/* A frame with the endpoint it was matched with. */
+/* A frame with the flow it belongs to, as sc_replay_classify() has found. */
 struct sc_mirror_seg {
 	struct sc_seg seg;
-	uint16_t prod; /* sc_replay_classify() */
+	struct sc_flow_key key;
+	uint32_t hash; /* of the key */
 	uint8_t half;
 };
 
 /*
- * Which production endpoint and half? SC_R_NONE, or not_mapped, mirror_loop, bad_client,
+ * Which flow and half? The bucket of its index is on its way to the cache then. SC_R_NONE, or not_mapped, mirror_loop, bad_client,
  * production_table_full.
  */
 enum sc_reason sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms);

@@ -60,22 +60,18 @@ sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *
 }
 
 uint32_t
-sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k)
+sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t hash)
 {
-	return sc_index_find(&t->by_key, sc_flow_hash(k), k, flow_eq, t);
+	return sc_index_find(&t->by_key, hash, k, flow_eq, t);
 }
 
 void
-sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out)
+sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *const *k,
+		const uint32_t *hash, uint32_t n, uint32_t *out)
 {
-	uint32_t hash[SC_INDEX_BULK_MAX];
-	const void *key[SC_INDEX_BULK_MAX];
-	struct sc_index_bulk bulk = {.nb = n, .hashes = hash, .keys = key, .values = out};
+	struct sc_index_bulk bulk = {
+			.nb = n, .hashes = hash, .keys = (const void *const *)k, .values = out};
 
-	for (uint32_t i = 0; i < n; i++) {
-		hash[i] = sc_flow_hash(&k[i]);
-		key[i] = &k[i];
-	}
 	index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
 }
 

@@ -449,23 +449,16 @@ sc_flow_prefetch(const struct sc_tables *t, uint32_t flow)
 	rte_prefetch0(&t->sweep.last_seen[flow]);
 }
 
-/* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
-uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k);
-/* It will be looked for soon. */
-static inline void
-sc_flow_expect(const struct sc_tables *t, const struct sc_flow_key *k)
-{
-	sc_index_prefetch(&t->by_key, sc_flow_hash(k));
-}
-
+/* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. hash: sc_flow_hash() of the key. */
+uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t hash);
 /*
  * Is what sc_flow_find() returned a while ago still its answer? False for SC_NONE: there may be an
  * entry by now.
  */
 bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k);
 /* The same for up to 32 keys at once; flows are on their way to the cache. */
-void sc_flow_find_bulk(
-		const struct sc_tables *t, const struct sc_flow_key *k, uint32_t n, uint32_t *out);
+void sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *const *k,
+		const uint32_t *hash, uint32_t n, uint32_t *out);
 /* May a flow or tombstone with this sc_flow_hash() be there? False: none is. */
 bool sc_flow_may_be(const struct sc_tables *t, uint32_t hash);
 /* 0 or -ENOSPC. */
