@@ -92,7 +92,7 @@ app_replay_cfg(const struct app *a, struct sc_replay_cfg *rc)
 	rc->clients = &c->clients;
 	rc->pool = a->tx_pool;
 	rc->max_flows = max_flows_of_worker(a);
-	rc->max_tombs = SC_MAX(rc->max_flows / 2, 4096u);
+	rc->max_tombs = sc_replay_max_tombs(rc->max_flows);
 	rc->held_bytes = c->held_bytes / c->workers;
 	rc->copy_below = c->copy_below;
 	rc->copies = c->copies;

@@ -141,7 +141,7 @@ app_memory_plan(struct app *a, struct app_memory *m)
 	app_replay_cfg(a, &rc);
 	memset(m, 0, sizeof(*m));
 	m->nb_mbufs = (uint64_t)a->rx_pool_size + a->tx_pool_size + a->peer_pool_size;
-	m->tables_mib = sc_replay_size(&rc) * a->cfg.workers / MIB;
+	m->tables_mib = sc_replay_size(&rc, a->cfg.workers) / MIB;
 	m->nb_flows = (uint64_t)rc.max_flows * a->cfg.workers;
 	m->page_kib = meminfo("Hugepagesize");
 	if (m->page_kib == 0)

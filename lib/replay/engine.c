@@ -29,12 +29,22 @@ tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
 }
 
 uint64_t
-sc_replay_size(const struct sc_replay_cfg *cfg)
+sc_replay_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers)
 {
 	struct sc_tables_cfg t;
 
 	tables_cfg(cfg, &t);
-	return sc_tables_size(&t) + sizeof(struct sc_replay);
+	return nb_workers
+			* (sc_tables_size(&t) + sizeof(struct sc_replay)
+					+ sizeof(uint32_t) * cfg->max_flows /* holes */
+					+ tuples_size(cfg, nb_workers));
+}
+
+/* An eighth: at 100,000 flows/s, and 1 M at a time, an ended flow is known for a second longer. */
+uint32_t
+sc_replay_max_tombs(uint32_t max_flows)
+{
+	return SC_MAX(max_flows / 8, 4096u);
 }
 
 uint32_t

@@ -418,6 +418,7 @@ bool session_waits_for_tuple(const struct sc_replay *e, const struct sc_session 
 
 /* tuple.c */
 int tuples_init(struct sc_replay *e, struct sc_err *err);
+uint64_t tuples_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers);
 void tuples_fini(struct sc_replay *e);
 int tuple_take(struct sc_replay *e, uint32_t si);
 void tuple_put(struct sc_replay *e, uint32_t si);

@@ -58,15 +58,26 @@ flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 	return SC_R_NONE;
 }
 
+/*
+ * For how long may client bytes come that a tombstone stands for? A connection that has come to its
+ * end may send its last segment again; one that was refused, or was cut short, goes on.
+ */
+static uint32_t
+tomb_ttl_s(const struct sc_tomb *b)
+{
+	return b->was_admitted && b->reason == SC_R_COMPLETE ? 10 : 60;
+}
+
+/* What is pushed out too early must not come back as a mid-stream join: for a while nothing joins. */
 static void
 bury(struct sc_replay *e, const struct sc_tomb *b)
 {
-	uint32_t evicted_s, now_s = (uint32_t)(e->now_us / SC_US_PER_S);
+	struct sc_tomb evicted;
 
-	sc_tomb_add(&e->t, b, &evicted_s);
+	sc_tomb_add(&e->t, b, &evicted);
 	e->generation++;
-	if (evicted_s != 0 && now_s - evicted_s < 60)
-		e->join_pause_s = now_s + 60;
+	if (evicted.in_use && e->now_s - evicted.seen_s < tomb_ttl_s(&evicted))
+		e->join_pause_s = SC_MAX(e->join_pause_s, e->now_s + tomb_ttl_s(&evicted));
 }
 
 static void

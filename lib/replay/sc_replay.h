@@ -100,8 +100,13 @@ struct sc_replay;
 struct sc_replay *sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err);
 /* Frees everything; sessions that are still open end as `stopped`. */
 void sc_replay_destroy(struct sc_replay *e);
-/* Bytes of memory that an engine of this configuration takes besides mbufs. */
-uint64_t sc_replay_size(const struct sc_replay_cfg *cfg);
+/*
+ * Bytes of memory that the engines of nb_workers workers with this configuration take besides mbufs.
+ * Of targets it asks the rules: none need be resolved.
+ */
+uint64_t sc_replay_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers);
+/* Tombstones that go with so many flows. */
+uint32_t sc_replay_max_tombs(uint32_t max_flows);
 /* mbufs that held client bytes may pin. */
 uint32_t sc_replay_max_refs(const struct sc_replay_cfg *cfg);
 

@@ -65,6 +65,36 @@ tuples_init(struct sc_replay *e, struct sc_err *err)
 	return 0;
 }
 
+/* Does an earlier rule name the same target? */
+static bool
+is_named_before(const struct sc_replay_cfg *cfg, unsigned int rule)
+{
+	for (unsigned int i = 0; i < rule; i++)
+		if (cfg->rules[i].target_port == cfg->rules[rule].target_port
+				&& sc_addr_eq(&cfg->rules[i].target, &cfg->rules[rule].target))
+			return true;
+	return false;
+}
+
+/* Bytes of one worker's tuples and of its pool's addresses. */
+uint64_t
+tuples_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers)
+{
+	uint32_t nb[2] = {0, 0};
+	uint64_t size;
+
+	if (cfg->clients == NULL || cfg->clients->nb == 0)
+		return 0;
+	for (uint32_t i = 0; i < cfg->clients->nb; i++)
+		nb[sc_addr_is_v4(&cfg->clients->addr[i]) ? 0 : 1]++;
+	size = sc_index_size(cfg->clients->nb) + 2 * sizeof(struct sc_addr) * cfg->clients->nb;
+	for (unsigned int i = 0; i < cfg->nb_rules; i++)
+		if (!is_named_before(cfg, i))
+			size += sc_tuples_size(nb[sc_addr_is_v4(&cfg->rules[i].target) ? 0 : 1],
+					nb_workers);
+	return size;
+}
+
 void
 tuples_fini(struct sc_replay *e)
 {

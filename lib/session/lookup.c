@@ -107,12 +107,12 @@ sc_tomb_remove(struct sc_tables *t, uint32_t tomb)
 }
 
 void
-sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, uint32_t *evicted_s)
+sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted)
 {
 	uint32_t i = t->tomb_next;
 	struct sc_tomb *b = &t->tomb[i];
 
-	*evicted_s = b->in_use ? b->seen_s : 0;
+	*evicted = *b;
 	sc_tomb_remove(t, i);
 	t->tomb_next = i + 1 == t->nb_tombs ? 0 : i + 1;
 	*b = *tomb;

@@ -353,6 +353,13 @@ struct sc_freelist {
 	uint32_t total;
 };
 
+/* Free flows are linked by their held_head: none has a place of its own in a list. */
+struct sc_flow_pool {
+	uint32_t first; /* the one that was given back last */
+	uint32_t nb;
+	uint32_t total;
+};
+
 struct sc_tables {
 	struct sc_flow *flow;
 	struct sc_session *session;
@@ -361,7 +368,8 @@ struct sc_tables {
 	uint8_t (*chunk)[SC_CHUNK_SIZE];
 	uint32_t *chunk_next;
 	uint32_t copies, nb_sessions; /* of a flow; in all */
-	struct sc_freelist free_flow, free_held, free_chunk;
+	struct sc_flow_pool free_flow;
+	struct sc_freelist free_held, free_chunk;
 	uint32_t tomb_next;         /* the next one to be used, oldest first */
 	uint32_t nb_tombs;          /* size of tomb[] */
 	uint32_t max_refs, nb_refs; /* mbufs held by reference: limit, now */
@@ -467,9 +475,9 @@ void sc_flow_unindex(struct sc_tables *t, uint32_t flow);
 
 /*
  * Remember a flow that is refused or over; takes the oldest tombstone's place when all are used.
- * *evicted_s is the time in seconds at which the evicted one was made, 0 if none was.
+ * *evicted is what stood there, in_use if it was still to be found.
  */
-void sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, uint32_t *evicted_s);
+void sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted);
 void sc_tomb_remove(struct sc_tables *t, uint32_t tomb);
 
 /* Index of the production endpoint, or SC_NONE. */

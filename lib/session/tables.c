@@ -32,6 +32,15 @@ freelist_give(struct sc_freelist *f, uint32_t i)
 	f->item[f->nb++] = i;
 }
 
+/* All free; the lowest is taken first. */
+static void
+flow_pool_init(struct sc_tables *t, uint32_t n)
+{
+	t->free_flow = (struct sc_flow_pool){.first = 0, .nb = n, .total = n};
+	for (uint32_t i = 0; i < n; i++)
+		t->flow[i].held_head = i + 1;
+}
+
 /* Wheel nodes keep one bit of an index for themselves. */
 #define SESSIONS_MAX (1u << 31)
 
@@ -52,8 +61,7 @@ sc_tables_size(const struct sc_tables_cfg *cfg)
 	size += sc_mem_size(cfg->max_tombs, sizeof(struct sc_tomb));
 	size += sc_mem_size(cfg->max_held, sizeof(struct sc_held));
 	size += sc_mem_size(cfg->max_chunks, SC_CHUNK_SIZE) + sc_mem_size(cfg->max_chunks, 4);
-	size += sc_mem_size(cfg->max_flows, 4) + sc_mem_size(cfg->max_held, 4)
-			+ sc_mem_size(cfg->max_chunks, 4);
+	size += sc_mem_size(cfg->max_held, 4) + sc_mem_size(cfg->max_chunks, 4);
 	size += sc_mem_size(cfg->max_flows, 4); /* last seen */
 	size += sc_index_size(cfg->max_flows + cfg->max_tombs) + sc_index_size(SC_PRODS_MAX);
 	if (cfg->by_address)
@@ -71,6 +79,9 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 	t->nb_sessions = (uint32_t)nb_sessions(cfg);
 	t->nb_tombs = cfg->max_tombs;
 	t->max_refs = cfg->max_refs;
+	t->free_flow.total = cfg->max_flows; /* what is unmapped if the rest cannot be had */
+	t->free_held.total = cfg->max_held;
+	t->free_chunk.total = cfg->max_chunks;
 	return (t->flow = sc_mem_map(cfg->max_flows, sizeof(*t->flow), node)) != NULL
 			&& (t->session = sc_mem_map(t->nb_sessions, sizeof(*t->session), node))
 			!= NULL
@@ -80,7 +91,6 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 			&& (t->chunk = sc_mem_map(cfg->max_chunks, SC_CHUNK_SIZE, node)) != NULL
 			&& (t->chunk_next = sc_mem_map(cfg->max_chunks, 4, node)) != NULL
 			&& (t->prod = sc_mem_map(SC_PRODS_MAX, sizeof(*t->prod), node)) != NULL
-			&& freelist_init(&t->free_flow, cfg->max_flows, node) == 0
 			&& freelist_init(&t->free_held, cfg->max_held, node) == 0
 			&& freelist_init(&t->free_chunk, cfg->max_chunks, node) == 0;
 }
@@ -125,6 +135,7 @@ sc_tables_init(struct sc_tables *t, const struct sc_tables_cfg *cfg, struct sc_e
 				cfg->max_flows, (unsigned long long)nb_sessions(cfg),
 				(unsigned long long)(sc_tables_size(cfg) >> 20));
 	}
+	flow_pool_init(t, cfg->max_flows);
 	sc_wheel_init(&t->wheel, t->node, t->nb_sessions, cfg->now_us);
 	return 0;
 }
@@ -146,7 +157,6 @@ sc_tables_fini(struct sc_tables *t)
 	sc_mem_unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
 	sc_mem_unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
 	sc_mem_unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
-	freelist_fini(&t->free_flow);
 	freelist_fini(&t->free_held);
 	freelist_fini(&t->free_chunk);
 	sc_index_free(&t->by_key);
@@ -159,13 +169,15 @@ sc_tables_fini(struct sc_tables *t)
 uint32_t
 sc_flow_take(struct sc_tables *t)
 {
-	uint32_t i = freelist_take(&t->free_flow);
+	uint32_t i = t->free_flow.first;
 	struct sc_flow *f;
 	uint8_t is_watched;
 
-	if (i == SC_NONE)
+	if (t->free_flow.nb == 0)
 		return SC_NONE;
 	f = &t->flow[i];
+	t->free_flow.first = f->held_head;
+	t->free_flow.nb--;
 	is_watched = f->is_watched; /* the list knows the index, whose flow it is or was */
 	memset(f, 0, sizeof(*f));
 	f->is_watched = is_watched;
@@ -177,8 +189,10 @@ void
 sc_flow_give(struct sc_tables *t, uint32_t i)
 {
 	t->flow[i].state = SC_FLOW_FREE;
+	t->flow[i].held_head = t->free_flow.first;
+	t->free_flow.first = i;
+	t->free_flow.nb++;
 	sc_sweep_forget(&t->sweep, i);
-	freelist_give(&t->free_flow, i);
 }
 
 uint32_t

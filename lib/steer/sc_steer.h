@@ -103,6 +103,8 @@ struct sc_tuple {
 struct sc_tuples *sc_tuples_create(const struct sc_steer *s, uint8_t w, const struct sc_addr *pool,
 		uint32_t nb, const struct sc_addr *target, uint16_t tport);
 void sc_tuples_destroy(struct sc_tuples *t);
+/* Bytes that the tuples of one of nb_workers workers take. */
+uint64_t sc_tuples_size(uint32_t nb_addrs, unsigned int nb_workers);
 uint64_t sc_tuples_count(const struct sc_tuples *t); /* all tuples, free and taken */
 
 /*

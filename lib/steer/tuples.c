@@ -129,6 +129,17 @@ sc_tuples_destroy(struct sc_tuples *t)
 	free(t);
 }
 
+/* A worker owns its share of all folds, or with a small table of queues one queue's more. */
+uint64_t
+sc_tuples_size(uint32_t nb_addrs, unsigned int nb_workers)
+{
+	uint64_t nb_folds = (65536 + nb_workers - 1) / nb_workers;
+
+	if (nb_addrs == 0)
+		return 0;
+	return sc_mem_size(nb_addrs * nb_folds, sizeof(struct slot)) + nb_addrs * sizeof(uint16_t);
+}
+
 uint64_t
 sc_tuples_count(const struct sc_tuples *t)
 {

@@ -239,7 +239,7 @@ box_start(struct bench_box *b, uint32_t max_flows)
 			.clients = &b->cfg.clients,
 			.pool = b->tx_pool,
 			.max_flows = max_flows,
-			.max_tombs = SC_MAX(max_flows / 2, 4096u), /* as app/spancopy/layout.c */
+			.max_tombs = sc_replay_max_tombs(max_flows),
 			.held_bytes = HELD_BYTES,
 			.copy_below = b->cfg.copy_below,
 			.copies = 1,

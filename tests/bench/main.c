@@ -246,8 +246,8 @@ measure(const struct options *o)
 	few.max_flows = few.max_tombs = 64;
 	printf("\"rss_bytes\":%llu,\"configured_bytes\":%llu,\"fixed_bytes\":%llu,\n",
 			(unsigned long long)grown * 1024,
-			(unsigned long long)sc_replay_size(&box.replay),
-			(unsigned long long)sc_replay_size(&few));
+			(unsigned long long)sc_replay_size(&box.replay, 1),
+			(unsigned long long)sc_replay_size(&few, 1));
 	run_all(&l, o);
 	ok = loop_check(&l, o->sessions);
 	free(order);

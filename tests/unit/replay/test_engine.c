@@ -26,10 +26,10 @@ size(void **state)
 {
 	struct bed *b = bed_new(*state, NULL);
 	struct sc_replay_cfg cfg = b->cfg;
-	uint64_t before = sc_replay_size(&cfg);
+	uint64_t before = sc_replay_size(&cfg, 1);
 
 	cfg.max_flows *= 1000;
-	assert_true(sc_replay_size(&cfg) > before + 32 * 999 * 200);
+	assert_true(sc_replay_size(&cfg, 1) > before + 32 * 999 * 200);
 	cfg.held_bytes = 1ull << 40;
 	assert_int_equal(sc_replay_max_refs(&cfg), 1u << 20);
 	cfg.held_bytes = 0;

@@ -210,6 +210,37 @@ tombstones_full(void **state)
 	bed_end(b);
 }
 
+/* Connections that came to their end are over: after 10 s a place of theirs tells nothing. */
+static void
+tombstones_of_ended(void **state)
+{
+	struct bed *b = bed_new(*state, tune_tombs);
+	struct conv *c;
+
+	for (int i = 0; i < 3; i++) {
+		c = bed_conv(b);
+		conv_open_said(c, 10);
+		conv_close(c);
+		bed_run(b, 6 * BED_S);
+	}
+	c = mid(b);
+	conv_say(c, 30);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, TOMBSTONES_FULL), 0);
+	for (int i = 0; i < 3; i++) {
+		c = bed_conv(b);
+		conv_open_said(c, 10);
+		conv_close(c);
+	}
+	c = mid(b);
+	conv_say(c, 30);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, TOMBSTONES_FULL), 1);
+	bed_run(b, 11 * BED_S);
+	c = mid(b);
+	conv_say(c, 30);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, TOMBSTONES_FULL), 1);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -223,6 +254,7 @@ main(void)
 			BOTH(new_connection_while_joining),
 			BOTH(only_full),
 			BOTH(tombstones_full),
+			BOTH(tombstones_of_ended),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);

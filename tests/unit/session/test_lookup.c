@@ -63,8 +63,10 @@ add_tomb(uint32_t n, uint32_t seen_s, uint32_t *evicted_s)
 {
 	struct sc_flow_key k = key(n);
 	struct sc_tomb b = {.client = k.client, .cport = k.cport, .prod = k.prod, .seen_s = seen_s};
+	struct sc_tomb old;
 
-	sc_tomb_add(&t, &b, evicted_s);
+	sc_tomb_add(&t, &b, &old);
+	*evicted_s = old.in_use ? old.seen_s : 0;
 }
 
 static uint32_t
