@@ -145,7 +145,9 @@ struct sc_replay {
 	uint64_t housekeep_us;
 	uint64_t sweep_us;       /* the sweep of life times has done its work up to then */
 	uint32_t sweep_every_us; /* a slice */
-	uint32_t drain_cursor, stop_cursor;
+	uint32_t idle_s;         /* when was it decided how long a flow may be silent? */
+	bool is_short;           /* since then a flow has found no place in the tables */
+	uint32_t drain_cursor, stop_cursor, reclaim_cursor;
 	uint32_t *holes; /* flows with an open hole */
 	uint32_t nb_holes, hole_cursor;
 	struct admission admit;
@@ -396,6 +398,7 @@ bool stranger_is_synack(const struct sc_seg *s, uint32_t nxt);
 /* housekeep.c */
 void housekeep_init(struct sc_replay *e);
 uint32_t housekeep(struct sc_replay *e);
+void housekeep_reclaim(struct sc_replay *e);
 uint32_t housekeep_drain(struct sc_replay *e);
 
 /* production.c */

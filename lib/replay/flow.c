@@ -146,6 +146,21 @@ fill_from_midstream(struct sc_flow *f, const struct sc_seg *s)
 }
 
 /*
+ * Half-open flows have half of the table, so that a flood of SYNs leaves room to others. In a file that
+ * does not wait for anybody they have nearly all of it, and make room by the time of the capture.
+ */
+static bool
+may_be_half_open(struct sc_replay *e)
+{
+	uint32_t max = e->cfg.max_flows, quota = e->cfg.is_file ? max - max / 8 : max / 2;
+
+	quota = SC_MAX(quota, 1u);
+	if (e->cfg.is_file && (C(e, FLOWS_EMBRYONIC_NOW) >= quota || e->t.free_flow.nb == 0))
+		housekeep_reclaim(e);
+	return C(e, FLOWS_EMBRYONIC_NOW) < quota;
+}
+
+/*
  * A new flow, embryonic or joining. SC_NONE: refused, and the frame is counted.
  */
 uint32_t
@@ -158,10 +173,11 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 
 	C(e, FLOWS_SEEN)++;
 	C(e, FLOWS_MIDSTREAM) += is_mid;
-	if (r == SC_R_NONE && C(e, FLOWS_EMBRYONIC_NOW) >= SC_MAX(e->cfg.max_flows / 2, 1u))
+	if (r == SC_R_NONE && !may_be_half_open(e))
 		r = SC_R_EMBRYONIC_FULL;
 	fi = r == SC_R_NONE ? sc_flow_take(&e->t) : SC_NONE;
 	if (fi == SC_NONE) {
+		e->is_short |= r == SC_R_NONE && !e->cfg.is_file;
 		refuse_at_once(e, ms, r == SC_R_NONE ? SC_R_FLOW_TABLE_FULL : r);
 		return SC_NONE;
 	}

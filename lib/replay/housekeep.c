@@ -11,6 +11,8 @@
 #define SWEEP_SLICE_MAX 2048u /* a few microseconds; after a sleep */
 #define SWEEP_ENDS 32         /* flows that a slice may end */
 #define DRAIN_SLICE 1024u     /* entries */
+#define RECLAIM_SLICE 64u
+#define IDLE_MIN_S 10u /* a flow may be silent for so long, however many wait for its place */
 
 /*
  * From a file, the SYN's next frame may be far away in time because the source waited: what counts
@@ -31,7 +33,7 @@ is_silent(const struct sc_replay *e, const struct sc_flow *f, uint32_t idle_s)
 {
 	uint32_t now = (uint32_t)e->cap_us, us = elapsed_us(f->syn_us, now);
 
-	if (idle_s <= e->cfg.session_timeout_s)
+	if (idle_s <= e->t.sweep.long_s)
 		return false;
 	if (!e->cfg.is_file || e->is_draining)
 		return true;
@@ -48,20 +50,38 @@ flow_expired(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t idle_s = e->now_s - sc_sweep_seen_s(&e->t.sweep, fi);
+	uint32_t join_ttl_s = SC_MIN((uint32_t)JOIN_TTL_S, e->t.sweep.long_s);
+	bool is_timeout = idle_s > e->cfg.session_timeout_s;
 
 	if (f->state == SC_FLOW_EMBRYONIC && is_never_opened(e, f)) {
 		flow_refuse(e, fi, SC_R_NEVER_OPENED);
 		return true;
 	}
 	if (f->state == SC_FLOW_JOINING
-			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > JOIN_TTL_S)) {
+			&& (!(f->flags & SC_FLOW_PROD_SEEN) || idle_s > join_ttl_s)) {
 		flow_refuse(e, fi, SC_R_NO_BOUNDARY);
 		return true;
 	}
 	if (f->state != SC_FLOW_LIVE || !is_silent(e, f, idle_s))
 		return false;
-	flow_abort(e, fi, SC_R_IDLE_TIMEOUT);
+	flow_abort(e, fi, is_timeout ? SC_R_IDLE_TIMEOUT : SC_R_SHED_IDLE);
 	return true;
+}
+
+/* From a file: of a slice of all flows, those that nothing came for in the time of the capture end. */
+void
+housekeep_reclaim(struct sc_replay *e)
+{
+	uint32_t n = SC_MIN(e->cfg.max_flows, RECLAIM_SLICE);
+
+	for (; n > 0; n--) {
+		uint32_t fi = e->reclaim_cursor;
+
+		e->reclaim_cursor = fi + 1 == e->cfg.max_flows ? 0 : fi + 1;
+		if (flow_at(e, fi)->state == SC_FLOW_EMBRYONIC
+				&& is_never_opened(e, flow_at(e, fi)))
+			flow_refuse(e, fi, SC_R_NEVER_OPENED);
+	}
 }
 
 /* ---- the sweep: each flow once a second ---- */
@@ -83,6 +103,26 @@ housekeep_init(struct sc_replay *e)
 			(uint32_t)SC_MIN(HOUSEKEEP_US, SWEEP_SLICE * SC_US_PER_S / sweep_rate(e));
 }
 
+/*
+ * While new flows find no place, those that have been silent for longest make room: how long they may
+ * is halved each second, and doubled again when nothing is short. Some of them have ended, and the
+ * mirror did not show how.
+ */
+static void
+adapt_idle(struct sc_replay *e)
+{
+	uint32_t most = e->cfg.session_timeout_s, *limit = &e->t.sweep.long_s;
+
+	if (e->now_s == e->idle_s)
+		return;
+	e->idle_s = e->now_s;
+	if (e->is_short)
+		*limit = SC_MAX(*limit / 2, SC_MIN(IDLE_MIN_S, most));
+	else
+		*limit = *limit < most / 2 ? 2 * *limit : most;
+	e->is_short = false;
+}
+
 /* What is due of it. While many are to end it goes on there in the next round. */
 static void
 sweep(struct sc_replay *e)
@@ -92,6 +132,7 @@ sweep(struct sc_replay *e)
 
 	if (gone_us < e->sweep_every_us)
 		return;
+	adapt_idle(e);
 	slice = (uint32_t)SC_MIN(SC_MIN(gone_us, SC_US_PER_S) * rate / SC_US_PER_S,
 			SC_MIN((uint64_t)e->cfg.max_flows, (uint64_t)SWEEP_SLICE_MAX));
 	n = sc_sweep_run(&e->t.sweep, e->now_us, slice, old, SWEEP_ENDS);

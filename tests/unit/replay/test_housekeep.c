@@ -91,6 +91,79 @@ drained_in_slices(void **state)
 	bed_end(b);
 }
 
+static void
+tune_four(struct bed *b)
+{
+	b->cfg.max_flows = 4;
+}
+
+/* Flows whose end the mirror lost keep places that others want: the silent ones go, and only then. */
+static void
+silent_make_room(void **state)
+{
+	struct bed *b = bed_new(*state, tune_four);
+	struct conv *c[4], *late = NULL;
+
+	for (int i = 0; i < 4; i++) {
+		c[i] = bed_conv(b);
+		conv_open_said(c[i], 10);
+	}
+	bed_run(b, 100 * BED_S);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 4);
+	conv_say(c[0], 10); /* one that is in use */
+	conv_expect(c[0], SC_TCP_ACK, 10);
+	conv_target_ack(c[0]);
+	for (int i = 0; i < 3; i++) {
+		late = bed_conv(b);
+		conv_syn(late);
+		bed_run(b, BED_S);
+	}
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, FLOW_TABLE_FULL), 3);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, SHED_IDLE), 3);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 1);
+	bed_forget(b);
+	late = bed_conv(b);
+	conv_open(late);
+	bed_run(b, 60 * BED_S); /* nobody waits any more: they may be silent as long as ever */
+	bed_forget(b);
+	assert_int_equal(COUNT(b, FLOWS_LIVE_NOW), 2);
+	bed_run(b, 600 * BED_S);
+	bed_forget(b);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, IDLE_TIMEOUT), 2);
+	bed_end(b);
+}
+
+static void
+tune_file(struct bed *b)
+{
+	b->cfg.max_flows = 16;
+	b->cfg.is_file = true;
+}
+
+/*
+ * A file read at once has all of its scans in the tables: they have nearly all places, and what was
+ * captured more than 10 s ago makes room at once.
+ */
+static void
+scans_in_a_file(void **state)
+{
+	struct bed *b = bed_new(*state, tune_file);
+	struct conv *c;
+
+	b->cap_us = b->now_us;
+	for (int i = 0; i < 14; i++)
+		conv_syn(bed_conv(b));
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, EMBRYONIC_FULL), 0);
+	conv_syn(bed_conv(b));
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, EMBRYONIC_FULL), 1);
+	b->cap_us += 11 * BED_S;
+	c = bed_conv(b);
+	conv_open(c);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, EMBRYONIC_FULL), 1);
+	assert_int_equal(COUNT_BY(b, FLOW_REFUSED, NEVER_OPENED), 14);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -98,6 +171,8 @@ main(void)
 			BOTH(once_a_second),
 			BOTH(in_time),
 			BOTH(drained_in_slices),
+			BOTH(silent_make_room),
+			BOTH(scans_in_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);
