@@ -16,6 +16,7 @@
 
 #define CACHE 256
 #define PEER_CONNS_MAX (1ull << 18)
+#define RING_PORT_QUEUES_MAX 16u
 
 /* ---- pools ---- */
 
@@ -80,6 +81,16 @@ boot_rules(struct app *a, struct sc_err *err)
 	return APP_CAPTURE;
 }
 
+/*
+ * One a worker, and one for ARP, ND and echo. Where a ring port has no more they share, under a lock that
+ * nobody waits for: the peer asks for no addresses.
+ */
+static uint16_t
+peer_tx_queues(const struct app *a)
+{
+	return (uint16_t)SC_MIN(a->cfg.workers + 1, RING_PORT_QUEUES_MAX);
+}
+
 static int
 boot_peer(struct app *a, struct sc_err *err)
 {
@@ -91,7 +102,7 @@ boot_peer(struct app *a, struct sc_err *err)
 			.seed = a->cfg.seed,
 			.pool = a->peer_pool,
 			.nb_rx_queues = 1,
-			.nb_tx_queues = (uint16_t)(a->cfg.workers + 1),
+			.nb_tx_queues = peer_tx_queues(a),
 			.max_conns = (uint32_t)SC_MIN(
 					(uint64_t)a->cfg.max_flows * a->cfg.copies, PEER_CONNS_MAX),
 			.arg = a,

@@ -158,6 +158,13 @@ class Replay(Case):
         self.check_complete(report, 20, said)
         self.check_peer(report, said)
 
+    def test_as_many_as_a_ring_port_has_queues(self):
+        said = pcap.conversations(self.path('a.pcap'), nb=40)
+        report = self.replay('a.pcap', '--workers', '16', '--intercept', 'inline', '--held-bytes',
+                             '64M', '--max-flows', '4096')
+        self.check_complete(report, 40, said)
+        self.check_peer(report, said)
+
     def test_copies(self):
         said = pcap.conversations(self.path('a.pcap'))
         report = self.replay('a.pcap', '--copies', '3', '--clients', '10.7.0.1-20,fd07::10/124')
