@@ -321,7 +321,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	}
 	h = held_at(e, hi);
 	h->kind = SC_HELD_FIN;
-	h->flags = SC_HELD_SYNTH;
+	h->flags = SC_HELD_SYNTH | (gap > 0 && f->is_mid ? SC_HELD_TORN : 0);
 	h->seq = f->nxt;
 	h->gap = gap;
 	h->gap_ack = f->hole_ack;

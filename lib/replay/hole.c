@@ -39,15 +39,24 @@ is_reset(const struct sc_flow *f)
 	return f->reason == SC_R_COMPLETE && (f->flags & FLOW_CLOSED) == 0;
 }
 
-/* A RST stands beyond the hole, or was production's: nobody will send the missing bytes any more. */
+/*
+ * A RST stands beyond the hole, or was production's, or a FIN does that production acknowledged: nobody
+ * will send the missing bytes any more, nor anything behind them.
+ */
 static bool
-has_reset(struct sc_replay *e, const struct sc_flow *f)
+has_end(struct sc_replay *e, const struct sc_flow *f)
 {
 	if (is_reset(f))
 		return true;
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
-		if (held_at(e, hi)->kind == SC_HELD_RST)
+	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next) {
+		const struct sc_held *h = held_at(e, hi);
+
+		if (h->kind == SC_HELD_RST)
 			return true;
+		if (h->kind == SC_HELD_FIN && (f->flags & SC_FLOW_PROD_SEEN)
+				&& sc_seq_gt(f->prod_cack, h->seq))
+			return true;
+	}
 	return false;
 }
 
@@ -57,7 +66,7 @@ is_declared(struct sc_replay *e, const struct sc_flow *f, uint32_t waited_us)
 {
 	if (waited_us < REORDER_US)
 		return false;
-	if (f->nb_ooo >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US || has_reset(e, f))
+	if (f->nb_ooo >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US || has_end(e, f))
 		return true;
 	if (f->flags & SC_FLOW_PROD_SEEN)
 		return sc_seq_geq(f->prod_cack, held_at(e, f->ooo_head)->seq);
@@ -217,7 +226,7 @@ check(struct sc_replay *e, uint32_t fi)
 		}
 	}
 	if ((f->flags & SC_FLOW_PROD_SEEN) && waited_us < BOUNDARY_WAIT_US && f->nb_ooo < OOO_MAX
-			&& !has_reset(e, f))
+			&& !has_end(e, f))
 		return false;
 	hole_give_up(e, fi);
 	return false;

@@ -358,10 +358,37 @@ fin_behind_hole(void **state)
 	lose(c, 100);
 	conv_fin(c);
 	conv_prod_ack(c);
-	bed_run(b, 10100 * BED_MS);
+	bed_run(b, 30 * BED_MS);
 	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
 	conv_target_fin(c);
 	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	bed_end(b);
+}
+
+/*
+ * The end of a request is lost, and the client's FIN is not: production acknowledged all of it, so
+ * nothing will come any more, and a target that has half a request will not answer.
+ */
+static void
+fin_behind_torn(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 100);
+	lose(c, 50);
+	conv_answer(c, 300);
+	conv_ack(c);
+	conv_fin(c);
+	conv_prod_ack(c);
+	bed_run(b, 190 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 60 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 50);
 	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
 	bed_end(b);
 }
@@ -450,6 +477,7 @@ main(void)
 			BOTH(reset_with_hole),
 			BOTH(no_boundary_in_request),
 			BOTH(fin_behind_hole),
+			BOTH(fin_behind_torn),
 			BOTH(several_holes),
 			BOTH(many_come_and_go),
 	};
