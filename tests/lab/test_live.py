@@ -8,7 +8,7 @@ from collections import Counter
 from kit import clients, pcap, web
 from kit.box import CTL, Box, end_faults, mirror_words, report_faults, test_words
 from kit.compare import differences, key_of
-from kit.net import NO_OFFLOADS, PARTIAL_CHECKSUMS, run, wait_until
+from kit.net import NO_OFFLOADS, PARTIAL_CHECKSUMS, InNet, run, wait_until
 from kit.plan import Plan, whole_lab
 from kit.result import Failed, check, check_equal
 
@@ -37,32 +37,33 @@ def extra_resets(at_production, at_target, plan, with_client):
             f'({sum(got.values())} there, {sum(sent.values())} at production)']
 
 
-class Live:
+class Live(InNet):
     """Both servers, the box between them, and evidence of RSTs on both sides."""
 
     def __init__(self, folder, plan, words, directions=('ingress', 'egress'), route=None,
                  offloads=tuple(NO_OFFLOADS), is_late=False):
         self.folder, self.plan, self.words = folder, plan, words
+        self.first_route, self.is_late = route, is_late
         self.status = None
-        self.net = whole_lab(plan, directions, offloads)
-        try:
-            if route:
-                self.net.route('target', route, plan.box)
-            content = web.make_content(os.path.join(folder, 'content'))
-            self.content = content
-            self.production = web.Nginx(self.net, 'production', [plan.production], content,
-                                        os.path.join(folder, 'production'))
-            self.target = web.Nginx(self.net, 'target', [plan.target], content,
-                                    os.path.join(folder, 'target'))
-            self.rst_p = pcap.Recording(self.net, 'production', 's0',
-                                        os.path.join(folder, 'rst-production.pcap'), pcap.RST_ONLY)
-            self.rst_t = pcap.Recording(self.net, 'target', 't1',
-                                        os.path.join(folder, 'rst-target.pcap'), pcap.RST_ONLY)
-            if not is_late:
-                self.start_box()
-        except BaseException:
-            self.net.close()
-            raise
+        super().__init__(whole_lab(plan, directions, offloads))
+
+    def build(self):
+        if self.first_route:
+            self.net.route('target', self.first_route, self.plan.box)
+        self.content = web.make_content(os.path.join(self.folder, 'content'))
+        self.production = self.nginx('production', self.plan.production)
+        self.target = self.nginx('target', self.plan.target)
+        self.rst_p = self.resets('production', 's0')
+        self.rst_t = self.resets('target', 't1')
+        if not self.is_late:
+            self.start_box()
+
+    def nginx(self, role, address):
+        return web.Nginx(self.net, role, [address], self.content, os.path.join(self.folder, role))
+
+    def resets(self, role, dev):
+        return pcap.Recording(self.net, role, dev, os.path.join(self.folder, f'rst-{role}.pcap'),
+                              pcap.RST_ONLY)
 
     def start_box(self):
         self.box = Box(self.net, self.folder, 'run', mirror_words() + test_words(self.plan) + [

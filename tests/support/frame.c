@@ -314,3 +314,29 @@ test_frame_mbuf(struct rte_mempool *mp, const struct test_frame *f)
 	free(buf);
 	return m;
 }
+
+void
+test_seg_same(const struct sc_seg *a, const struct sc_seg *b)
+{
+	assert_int_equal(a->nb_vlan, b->nb_vlan);
+	assert_memory_equal(&a->src, &b->src, sizeof(a->src));
+	assert_memory_equal(&a->dst, &b->dst, sizeof(a->dst));
+	assert_int_equal(a->sport, b->sport);
+	assert_int_equal(a->dport, b->dport);
+	assert_int_equal(a->seq, b->seq);
+	assert_int_equal(a->ack, b->ack);
+	assert_int_equal(a->wnd, b->wnd);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->tcp_off, b->tcp_off);
+	assert_int_equal(a->urg, b->urg);
+	assert_int_equal(a->ip_id, b->ip_id);
+	assert_int_equal(a->opts, b->opts);
+	assert_int_equal(a->wscale, b->wscale);
+	assert_int_equal(a->mss, b->mss);
+	assert_int_equal(a->tsval, b->tsval);
+	assert_int_equal(a->tsecr, b->tsecr);
+	assert_int_equal(a->csum, b->csum);
+	assert_int_equal(a->payload_off, b->payload_off);
+	assert_int_equal(a->payload_len, b->payload_len);
+	assert_int_equal(a->payload_sum % 0xffff, b->payload_sum % 0xffff);
+}

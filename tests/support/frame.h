@@ -85,6 +85,9 @@ struct rte_mbuf *test_mbuf_cut(struct rte_mempool *mp, const uint8_t *bytes, siz
 /* Sum of big-endian 16-bit words, folded (RFC 1071), one byte at a time. */
 uint16_t test_sum16(const void *data, size_t len, uint32_t start);
 
+/* Two ways to parse one frame that is taken must say the same of it. */
+void test_seg_same(const struct sc_seg *a, const struct sc_seg *b);
+
 /*
  * TCP options in the usual forms, appended to buf at *len: test_opt(buf, &len, kind, len, value).
  * value is written big-endian into the option's body; NOP and EOL (kind 1 and 0) take one byte.

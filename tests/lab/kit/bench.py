@@ -7,7 +7,7 @@ import subprocess
 from . import web
 from .box import Box, end_faults, report_faults, test_words
 from .compare import differences
-from .net import Net, wait_until
+from .net import InNet, Net, wait_until
 from .nft import Wire
 from .plan import Plan, wire_target_side
 from .result import Failed
@@ -28,26 +28,19 @@ sys.stdout.buffer.write(data)
 '''
 
 
-class Bench:
+class Bench(InNet):
     """Target and box, the target's route set. Use it as a context: everything ends with it."""
 
     def __init__(self, folder, route=None):
-        self.folder = folder
-        self.plan, self.net = Plan(), Net()
+        self.folder, self.plan = folder, Plan()
+        self.client_net = route or self.plan.client_net
         self.server = self.box = self.status = None
-        try:
-            wire_target_side(self.net, self.plan, Wire.ROLE)
-            self.net.route('target', route or self.plan.client_net, self.plan.box)
-            self.wire = Wire(self.net)
-        except BaseException:
-            self.net.close()
-            raise
+        super().__init__(Net())
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.net.close()
+    def build(self):
+        wire_target_side(self.net, self.plan, Wire.ROLE)
+        self.net.route('target', self.client_net, self.plan.box)
+        self.wire = Wire(self.net)
 
     def nginx(self, content=None, **settings):
         content = content or web.make_content(os.path.join(self.folder, 'content'))

@@ -7,7 +7,7 @@ import time
 from . import cpu, web
 from .box import Box, device, end_faults, report_faults
 from .compare import differences
-from .net import wait_until
+from .net import InNet, wait_until
 from .plan import whole_lab
 from .result import Failed
 
@@ -30,28 +30,20 @@ SETUPS = {
 }
 
 
-class LoadLab:
+class LoadLab(InNet):
     """Both servers, wired without a line's rate; the box comes and goes with each run."""
 
     def __init__(self, folder, plan):
         self.folder, self.plan = folder, plan
-        self.net = whole_lab(plan)
-        try:
-            self.prepare()
-            content = web.make_content(os.path.join(folder, 'content'))
-            self.production = web.Nginx(self.net, 'production', PRODUCTION, content,
-                                        os.path.join(folder, 'production'))
-            self.target = web.Nginx(self.net, 'target', [plan.target], content,
-                                    os.path.join(folder, 'target'))
-        except BaseException:
-            self.net.close()
-            raise
+        super().__init__(whole_lab(plan))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.net.close()
+    def build(self):
+        self.prepare()
+        content = web.make_content(os.path.join(self.folder, 'content'))
+        self.production = web.Nginx(self.net, 'production', PRODUCTION, content,
+                                    os.path.join(self.folder, 'production'))
+        self.target = web.Nginx(self.net, 'target', [self.plan.target], content,
+                                os.path.join(self.folder, 'target'))
 
     def prepare(self):
         """No rate limit, ports enough for tens of thousands of connections a second."""

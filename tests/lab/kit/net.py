@@ -154,3 +154,24 @@ class Net:
         for proc in reversed(self.procs):
             end_process(proc, seconds=5)
         remove_namespaces(os.getpid())
+
+
+class InNet:
+    """
+    What lives in a Net of its own: build() makes it. A context; the net ends with it, and at once where
+    build() fails half-way.
+    """
+
+    def __init__(self, net):
+        self.net = net
+        try:
+            self.build()
+        except BaseException:
+            net.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.net.close()
