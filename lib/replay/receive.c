@@ -236,7 +236,10 @@ span_grow(struct sc_replay *e, struct sc_session *s, uint32_t n)
 	}
 }
 
-/* New bytes, perhaps behind a hole, perhaps with a FIN. Returns whether to acknowledge at once. */
+/*
+ * New bytes, perhaps behind a hole, perhaps with a FIN. Returns whether to acknowledge at once. A FIN is
+ * not: the client's own, which nearly always follows, acknowledges it; unless that has gone before.
+ */
 static bool
 new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *rec)
 {
@@ -260,7 +263,8 @@ new_segment(struct sc_replay *e, struct sc_session *s, const struct sc_record *r
 	if ((rec->flags & SC_TCP_FIN) && !has_flag(s, SC_SESS_TARGET_FIN)) {
 		s->rcv_nxt++;
 		s->flags |= SC_SESS_TARGET_FIN;
-		return true;
+		if (s->state != SC_CONN_OPEN)
+			return true;
 	}
 	return hole > 0 || is_ack_due(s);
 }
