@@ -11,9 +11,10 @@
 
 #include <sc_worker.h>
 
-#define EMPTY_ROUNDS 16
+#define EMPTY_ROUNDS 4
 #define SLEEP_MIN_US 50
-#define SLEEP_MAX_US 400
+#define SLEEP_IDLE_US 400 /* at most, for the first frame of somebody */
+#define SLEEP_MAX_US 800
 #define WORK_FEW 16    /* less in a sleep: somebody may be waiting for the next frame */
 #define WORK_MANY 256u /* more in a sleep: rings may run full */
 
@@ -26,7 +27,7 @@ choose_sleep(struct sc_idler *i, uint64_t max_us)
 		us = i->sleep_us / 2;
 	else if (work == 0 || work >= WORK_FEW)
 		us = 2 * i->sleep_us;
-	i->sleep_us = SC_CLAMP(us, SLEEP_MIN_US, SLEEP_MAX_US);
+	i->sleep_us = SC_CLAMP(us, SLEEP_MIN_US, work == 0 ? SLEEP_IDLE_US : SLEEP_MAX_US);
 	i->work = 0;
 	/* With much under way some deadline is always near, and would make every sleep a short one. */
 	return work >= WORK_FEW ? i->sleep_us : (uint32_t)SC_MIN(max_us, (uint64_t)i->sleep_us);

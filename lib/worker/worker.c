@@ -20,6 +20,8 @@
 #define BURSTS_MAX 8    /* of a round */
 #define L2_REFRESH_US 1000
 #define BLOCKED_MAX_US (20 * SC_US_PER_MS)
+#define GATHER_MAX 64   /* frames to send */
+#define GATHER_ROUNDS 8 /* that frames wait for others at most */
 
 struct sc_worker {
 	struct sc_box *box;
@@ -38,6 +40,8 @@ struct sc_worker {
 	struct rte_mempool *pool;
 	uint64_t mac;            /* of the test port, as it stands in a frame */
 	bool has_file;           /* a mirror port waits instead of losing */
+	bool has_more;           /* a port had a full burst in this round */
+	uint8_t nb_gathered;     /* rounds since frames were sent */
 	_Atomic bool is_drained; /* written by this lcore */
 	struct sc_stats_cell *stats;
 };
@@ -321,6 +325,7 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 		room = (BURST - kept) & ~7; /* drivers take frames by eight */
 	}
 	load_note(&w->load, *polled, is_full);
+	w->has_more |= is_full;
 	return kept;
 }
 
@@ -431,6 +436,7 @@ inline_responses(struct sc_worker *w, uint64_t now_us)
 
 	if (w->index < w->box->test.nb_rxq)
 		n = rte_eth_rx_burst(w->box->test.id, w->index, m, BURST);
+	w->has_more |= n == BURST;
 	if (n > 0)
 		sc_intercept_burst(w->inline_intercept, m, n, now_us);
 	while ((k = sc_intercept_take(w->inline_intercept, w->index, rec, RECORDS)) > 0)
@@ -485,6 +491,24 @@ sc_worker_stop(struct sc_worker *w)
 
 /* ---- the loop ---- */
 
+/*
+ * May the frames that are ready wait for those of the next round? A loop that sleeps has let the mirror
+ * wait anyway; what it found there goes together, for a kernel port takes a system call a burst, and
+ * may wake the target in each.
+ */
+static bool
+can_gather(struct sc_worker *w)
+{
+	if (w->idler.mode != SC_IDLE_SLEEP || !w->has_more || w->tx.nb_backlog > 0
+			|| sc_replay_tx_waiting(w->engine) >= GATHER_MAX
+			|| w->nb_gathered >= GATHER_ROUNDS) {
+		w->nb_gathered = 0;
+		return false;
+	}
+	w->nb_gathered++;
+	return true;
+}
+
 static void
 drain(struct sc_worker *w, uint64_t now_us)
 {
@@ -504,6 +528,7 @@ sc_worker_poll(struct sc_worker *w)
 	bool is_last_taken = false;
 	uint32_t done = 0, handed, load;
 
+	w->has_more = false;
 	refresh_l2(w, now_us);
 	frags_expire(w->frags, now_us);
 	if (w->inline_intercept != NULL)
@@ -518,7 +543,8 @@ sc_worker_poll(struct sc_worker *w)
 			done += mirrors(w, now_us);
 		done += sc_replay_timers(w->engine, now_us);
 	}
-	done += transmit(w);
+	if (!can_gather(w))
+		done += transmit(w);
 	if (w->box->cfg->shed && !w->has_file
 			&& load_read(&w->load, w->box, w->index, now_us, &load))
 		sc_replay_load(w->engine, load, now_us);
@@ -532,6 +558,13 @@ sc_worker_poll(struct sc_worker *w)
 	return done;
 }
 
+/* Until the next deadline. */
+static uint64_t
+time_left(const struct sc_worker *w)
+{
+	return sc_replay_next(w->engine, sc_clock_us(w->box->clock, rte_rdtsc()));
+}
+
 int
 sc_worker_run(void *worker)
 {
@@ -539,9 +572,8 @@ sc_worker_run(void *worker)
 
 	while (atomic_load_explicit(&w->box->phase, memory_order_relaxed) != SC_PHASE_STOP) {
 		uint32_t done = sc_worker_poll(w);
-		uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
 
-		if (sc_idle(&w->idler, done, sc_replay_next(w->engine, now_us)))
+		if (sc_idle(&w->idler, done, done > 0 ? 0 : time_left(w)))
 			load_rest(&w->load, w->idler.sleep_us);
 	}
 	return 0;

@@ -62,14 +62,14 @@ test_sleep_waits_first(void **state)
 	struct sc_idler i = {.mode = SC_IDLE_SLEEP};
 	long before = nb_sleeps();
 
-	for (unsigned int k = 0; k < 15; k++)
+	for (unsigned int k = 0; k < 3; k++)
 		sc_idle(&i, 0, SC_US_PER_S);
 	for (unsigned int k = 0; k < 1000; k++)
 		sc_idle(&i, 0, 0);
 	assert_int_equal(nb_sleeps(), before);
 	sc_idle(&i, 1, 0);
 	assert_int_equal(i.empty, 0);
-	for (unsigned int k = 0; k < 15; k++)
+	for (unsigned int k = 0; k < 3; k++)
 		sc_idle(&i, 0, SC_US_PER_S);
 	assert_int_equal(nb_sleeps(), before);
 }
@@ -83,7 +83,7 @@ sleep_after(struct sc_idler *i, uint32_t work, uint64_t max_us)
 
 	if (work > 0)
 		assert_false(sc_idle(i, work, max_us));
-	for (unsigned int k = 0; k < 16 && !has_slept; k++)
+	for (unsigned int k = 0; k < 4 && !has_slept; k++)
 		has_slept = sc_idle(i, 0, max_us);
 	assert_true(has_slept);
 	assert_int_equal(nb_sleeps(), before + 1);
@@ -100,10 +100,14 @@ test_sleep_follows_work(void **state)
 	assert_int_equal(sleep_after(&i, 0, SC_US_PER_S), 100);
 	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 200);
 	assert_int_equal(sleep_after(&i, 255, SC_US_PER_S), 400);
-	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 400);
-	assert_int_equal(sleep_after(&i, UINT32_MAX, SC_US_PER_S), 200);
-	assert_int_equal(sleep_after(&i, 256, 1), 100);
+	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 800);
+	assert_int_equal(sleep_after(&i, 16, SC_US_PER_S), 800);
+	assert_int_equal(sleep_after(&i, UINT32_MAX, SC_US_PER_S), 400);
+	assert_int_equal(sleep_after(&i, 256, 1), 200);
 	assert_int_equal(sleep_after(&i, 15, SC_US_PER_S), 50);
+	for (unsigned int k = 0; k < 5; k++)
+		sleep_after(&i, 0, SC_US_PER_S);
+	assert_int_equal(i.sleep_us, 400);
 }
 
 static void
