@@ -124,34 +124,26 @@ write_options(uint8_t *p, const struct sc_tx_hdr *h)
 		return;
 	}
 	if ((opts & SC_OPT_MSS) != 0) {
-		*p++ = TCP_OPT_MSS;
-		*p++ = TCP_OPT_MSS_LEN;
-		set_be16(p, h->mss);
-		p += 2;
+		set_be32(p, TCP_OPT_MSS << 24 | TCP_OPT_MSS_LEN << 16 | h->mss);
+		p += TCP_OPT_MSS_LEN;
 	}
-	if ((opts & (SC_OPT_TS | SC_OPT_SACK_OK)) == (SC_OPT_TS | SC_OPT_SACK_OK)) {
-		*p++ = TCP_OPT_SACK_OK;
-		*p++ = TCP_OPT_SACK_OK_LEN;
-	} else if ((opts & (SC_OPT_TS | SC_OPT_SACK_OK)) != 0) {
-		*p++ = TCP_OPT_NOP;
-		*p++ = TCP_OPT_NOP;
-	}
+	if ((opts & (SC_OPT_TS | SC_OPT_SACK_OK)) == (SC_OPT_TS | SC_OPT_SACK_OK))
+		set_be32(p, TCP_SACK_TS_ALIGNED);
+	else if ((opts & SC_OPT_TS) != 0)
+		set_be32(p, TCP_TS_ALIGNED);
+	else if ((opts & SC_OPT_SACK_OK) != 0)
+		set_be32(p, TCP_SACK_OK_ALIGNED);
+	if ((opts & (SC_OPT_TS | SC_OPT_SACK_OK)) != 0)
+		p += 4;
 	if ((opts & SC_OPT_TS) != 0) {
-		*p++ = TCP_OPT_TS;
-		*p++ = TCP_OPT_TS_LEN;
 		set_be32(p, h->tsval);
 		set_be32(p + 4, h->tsecr);
 		p += 8;
-	} else if ((opts & SC_OPT_SACK_OK) != 0) {
-		*p++ = TCP_OPT_SACK_OK;
-		*p++ = TCP_OPT_SACK_OK_LEN;
 	}
-	if ((opts & SC_OPT_WSCALE) != 0) {
-		*p++ = TCP_OPT_NOP;
-		*p++ = TCP_OPT_WSCALE;
-		*p++ = TCP_OPT_WSCALE_LEN;
-		*p++ = h->wscale;
-	}
+	if ((opts & SC_OPT_WSCALE) != 0)
+		set_be32(p,
+				TCP_OPT_NOP << 24 | TCP_OPT_WSCALE << 16 | TCP_OPT_WSCALE_LEN << 8
+						| h->wscale);
 }
 
 static void
@@ -221,12 +213,33 @@ build_any(struct rte_mbuf *m, const struct sc_tx_hdr *h)
 /* Of sc_tx_hdr.ack_wnd: what is sent as it stands. */
 #define ACK_WND_SENT (UINT64_C(0xffffffff) << 32 | (uint64_t)TCP_FLAGS_SENT << 16 | 0xffff)
 
-/* Nearly all frames: IPv4 without tags, and only timestamps as options. */
+/* Nearly all frames: IPv4 without tags and urgent data. */
 static inline bool
 is_plain(const struct sc_tx_hdr *h)
 {
-	return h->l2->nb_vlan == 0 && (h->flags & (SC_TCP_SYN | SC_TCP_URG)) == 0
-			&& sc_addr_is_v4(&h->src) && sc_addr_is_v4(&h->dst);
+	return h->l2->nb_vlan == 0 && (h->flags & SC_TCP_URG) == 0 && sc_addr_is_v4(&h->src)
+			&& sc_addr_is_v4(&h->dst);
+}
+
+/* Write aligned timestamps; their sum is added to `sum`. */
+static __rte_always_inline uint64_t
+build_ts(uint8_t *p, const struct sc_tx_hdr *h, uint64_t sum)
+{
+	uint64_t ts = rte_cpu_to_be_64(h->ts);
+
+	put32(p, RTE_BE32(TCP_TS_ALIGNED));
+	put64(p + 4, ts);
+	return carry_add(sum + RTE_BE32(TCP_TS_ALIGNED), ts);
+}
+
+/* Write tcp_len - 20 bytes of a SYN's options; their sum is added to `sum`. */
+static __rte_always_inline uint64_t
+build_options(uint8_t *p, const struct sc_tx_hdr *h, uint16_t tcp_len, uint64_t sum)
+{
+	write_options(p, h);
+	for (uint16_t i = TCP_HDR_MIN; i < tcp_len; i += 4, p += 4)
+		sum = carry_add(sum, sc_mem32(p));
+	return sum;
 }
 
 /*
@@ -234,12 +247,12 @@ is_plain(const struct sc_tx_hdr *h)
  * they lie in memory; `total` stands for the pseudo-header's length, too, which is 20 less.
  */
 static __rte_always_inline int
-build_plain(struct rte_mbuf *m, const struct sc_tx_hdr *h, uint16_t tcp_len)
+build_plain(struct rte_mbuf *m, const struct sc_tx_hdr *h, uint16_t tcp_len, bool is_syn)
 {
 	uint32_t total_len = IPV4_HDR + tcp_len + rte_pktmbuf_pkt_len(m);
 	uint32_t total = rte_cpu_to_be_32(total_len) >> 16;
 	uint32_t src = sc_addr_v4_be(&h->src), dst = sc_addr_v4_be(&h->dst);
-	uint64_t ends = (uint64_t)src + dst + total, first, second, ts, sum;
+	uint64_t ends = (uint64_t)src + dst + total, first, second, sum;
 	uint8_t *p;
 
 	if (total_len > IP_LEN_MAX)
@@ -257,12 +270,10 @@ build_plain(struct rte_mbuf *m, const struct sc_tx_hdr *h, uint16_t tcp_len)
 	sum = ends + RTE_BE16(IPPROTO_TCP) + RTE_BE16(UINT16_MAX - IPV4_HDR)
 			+ rte_cpu_to_be_32(h->payload_sum);
 	p += PLAIN_HDR;
-	if (tcp_len == TCP_HDR_TS) {
-		ts = rte_cpu_to_be_64(h->ts);
-		put32(p + 20, RTE_BE32(TCP_TS_ALIGNED));
-		put64(p + 24, ts);
-		sum = carry_add(sum + RTE_BE32(TCP_TS_ALIGNED), ts);
-	}
+	if (is_syn)
+		sum = build_options(p + TCP_HDR_MIN, h, tcp_len, sum);
+	else if (tcp_len == TCP_HDR_TS)
+		sum = build_ts(p + TCP_HDR_MIN, h, sum);
 	first = rte_cpu_to_be_64(h->ports_seq);
 	put64(p, first);
 	sum = carry_add(sum, first);
@@ -273,11 +284,19 @@ build_plain(struct rte_mbuf *m, const struct sc_tx_hdr *h, uint16_t tcp_len)
 	return 0;
 }
 
+static __rte_noinline int
+build_syn(struct rte_mbuf *m, const struct sc_tx_hdr *h)
+{
+	return build_plain(m, h, sc_packet_tcp_len(h->opts), true);
+}
+
 int
 sc_packet_build(struct rte_mbuf *m, const struct sc_tx_hdr *h)
 {
 	if (!is_plain(h))
 		return build_any(m, h);
-	return (h->opts & SC_OPT_TS) != 0 ? build_plain(m, h, TCP_HDR_TS)
-					  : build_plain(m, h, TCP_HDR_MIN);
+	if ((h->flags & SC_TCP_SYN) != 0)
+		return build_syn(m, h);
+	return (h->opts & SC_OPT_TS) != 0 ? build_plain(m, h, TCP_HDR_TS, false)
+					  : build_plain(m, h, TCP_HDR_MIN, false);
 }

@@ -23,6 +23,9 @@
 #define TCP_OPT_TS_LEN 10
 /* NOP, NOP, timestamps: how nearly all stacks send them. */
 #define TCP_TS_ALIGNED 0x0101080a
+/* In a SYN: SACK-permitted instead of the NOPs; and SACK-permitted behind two of them. */
+#define TCP_SACK_TS_ALIGNED 0x0402080a
+#define TCP_SACK_OK_ALIGNED 0x01010402
 
 /* A header with no other option than these. */
 #define TCP_HDR_TS (TCP_HDR_MIN + 2 + TCP_OPT_TS_LEN)
@@ -40,19 +43,19 @@ struct l4_span {
 static inline uint16_t
 get_be16(const uint8_t *p)
 {
-	return (uint16_t)(p[0] << 8 | p[1]);
+	return rte_be_to_cpu_16(sc_mem16(p));
 }
 
 static inline uint32_t
 get_be32(const uint8_t *p)
 {
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	return rte_be_to_cpu_32(sc_mem32(p));
 }
 
 static inline uint64_t
 get_be64(const uint8_t *p)
 {
-	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+	return rte_be_to_cpu_64(sc_mem64(p));
 }
 
 /* Words as they lie in memory. */
@@ -77,15 +80,13 @@ put64(uint8_t *p, uint64_t v)
 static inline void
 set_be16(uint8_t *p, uint16_t v)
 {
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
+	put16(p, rte_cpu_to_be_16(v));
 }
 
 static inline void
 set_be32(uint8_t *p, uint32_t v)
 {
-	set_be16(p, (uint16_t)(v >> 16));
-	set_be16(p + 2, (uint16_t)v);
+	put32(p, rte_cpu_to_be_32(v));
 }
 
 /*

@@ -303,61 +303,59 @@ judge_plain(const struct rte_mbuf *m, struct sc_seg *seg)
 	return packet_judge(m, &l4, ip + IPV4_HDR_MIN, seg) ? SC_R_NONE : SC_R_BAD_L4_CHECKSUM;
 }
 
-/* The options of a plain frame: aligned timestamps or nothing; otherwise the list is read. */
+/* The frame at p with a TCP header of hdr_len bytes, but for its options. */
 static __rte_always_inline void
-take_plain_options(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
-{
-	bool has_ts = len == TCP_HDR_TS - TCP_HDR_MIN && sc_mem32(opt) == RTE_BE32(TCP_TS_ALIGNED);
-
-	if (len > 0 && !has_ts) {
-		packet_parse_options(opt, len, seg);
-		return;
-	}
-	seg->ts = has_ts ? get_be64(opt + 4) : 0;
-	seg->opts = has_ts ? SC_OPT_TS : 0;
-	seg->wscale = 0;
-	seg->mss = 0;
-}
-
-/* The frame at p with a TCP header of hdr_len bytes, best a constant. */
-static __rte_always_inline enum sc_reason
-take_plain(const struct rte_mbuf *m, const uint8_t *p, uint32_t end, uint32_t hdr_len,
-		struct sc_seg *seg)
+take_plain(const uint8_t *p, uint32_t end, uint32_t hdr_len, struct sc_seg *seg)
 {
 	const struct l4_span l4 = {.off = PLAIN_TCP, .len = end - PLAIN_TCP};
-	const uint8_t *tcp = p + PLAIN_TCP;
 
 	take_ipv4(p + RTE_ETHER_HDR_LEN, seg);
-	take_fixed(tcp, &l4, hdr_len, seg);
-	take_plain_options(tcp + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
+	take_fixed(p + PLAIN_TCP, &l4, hdr_len, seg);
 	seg->csum = SC_CSUM_GOOD;
 	seg->nb_vlan = 0;
 	seg->payload_sum = 0;
-	if (!nic_says_all_good(m))
-		return judge_plain(m, seg);
 	if (l4.len > hdr_len)
-		seg->payload_sum = plain_payload_sum(tcp, l4.len, hdr_len);
-	return SC_R_NONE;
+		seg->payload_sum = plain_payload_sum(p + PLAIN_TCP, l4.len, hdr_len);
+}
+
+/* With other options than timestamps, or with sums that nobody has checked. */
+static __rte_noinline enum sc_reason
+parse_plain(const struct rte_mbuf *m, uint32_t end, uint32_t hdr_len, struct sc_seg *seg)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	take_plain(p, end, hdr_len, seg);
+	packet_parse_options(p + PLAIN_TCP + TCP_HDR_MIN, hdr_len - TCP_HDR_MIN, seg);
+	return nic_says_all_good(m) ? SC_R_NONE : judge_plain(m, seg);
 }
 
 enum sc_reason
 sc_packet_parse(struct rte_mbuf *m, enum sc_link link, struct sc_seg *seg)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *opt = p + PLAIN_TCP + TCP_HDR_MIN;
 	uint32_t end, hdr_len;
 
 	seg->mbuf = m;
 	hdr_len = link == SC_LINK_ETHER ? plain_tcp_len(m, p, &end) : 0;
-	switch (hdr_len) {
-	case TCP_HDR_TS:
-		return take_plain(m, p, end, TCP_HDR_TS, seg);
-	case TCP_HDR_MIN:
-		return take_plain(m, p, end, TCP_HDR_MIN, seg);
-	case 0:
+	if (hdr_len == 0)
 		return parse_any(m, link, seg);
-	default:
-		return take_plain(m, p, end, hdr_len, seg);
+	if (!nic_says_all_good(m))
+		return parse_plain(m, end, hdr_len, seg);
+	if (hdr_len == TCP_HDR_TS && sc_mem32(opt) == RTE_BE32(TCP_TS_ALIGNED)) {
+		take_plain(p, end, TCP_HDR_TS, seg);
+		seg->ts = get_be64(opt + 4);
+		seg->opts = SC_OPT_TS;
+	} else if (hdr_len == TCP_HDR_MIN) {
+		take_plain(p, end, TCP_HDR_MIN, seg);
+		seg->ts = 0;
+		seg->opts = 0;
+	} else {
+		return parse_plain(m, end, hdr_len, seg);
 	}
+	seg->wscale = 0;
+	seg->mss = 0;
+	return SC_R_NONE;
 }
 
 unsigned int

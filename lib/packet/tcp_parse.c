@@ -46,24 +46,22 @@ take_words(const uint8_t *opt, uint32_t len, struct sc_seg *seg)
 {
 	uint32_t word = len < 4 ? 0 : get_be32(opt);
 
-	switch (word >> 8) {
-	case TCP_OPT_SACK_OK << 16 | TCP_OPT_SACK_OK_LEN << 8 | TCP_OPT_TS:
-	case TCP_OPT_NOP << 16 | TCP_OPT_NOP << 8 | TCP_OPT_TS:
-		if ((word & 0xff) != TCP_OPT_TS_LEN || len < 2 + TCP_OPT_TS_LEN)
-			return 0;
-		seg->ts = get_be64(opt + 4);
-		seg->opts |= word >> 24 == TCP_OPT_NOP ? SC_OPT_TS : SC_OPT_TS | SC_OPT_SACK_OK;
-		return 2 + TCP_OPT_TS_LEN;
-	case TCP_OPT_NOP << 16 | TCP_OPT_WSCALE << 8 | TCP_OPT_WSCALE_LEN:
-		seg->wscale = SC_MIN(word & 0xff, WSCALE_MAX);
-		seg->opts |= SC_OPT_WSCALE;
-		return 4;
-	default:
-		if (word >> 16 != (TCP_OPT_MSS << 8 | TCP_OPT_MSS_LEN))
-			return 0;
-		take_option(opt, seg);
+	if (word >> 16 == (TCP_OPT_MSS << 8 | TCP_OPT_MSS_LEN) && (word & 0xffff) != 0) {
+		seg->mss = (uint16_t)word;
+		seg->opts |= SC_OPT_MSS;
 		return 4;
 	}
+	if (word >> 8 == (TCP_OPT_NOP << 16 | TCP_OPT_WSCALE << 8 | TCP_OPT_WSCALE_LEN)) {
+		seg->wscale = SC_MIN(opt[3], WSCALE_MAX);
+		seg->opts |= SC_OPT_WSCALE;
+		return 4;
+	}
+	if ((word == TCP_TS_ALIGNED || word == TCP_SACK_TS_ALIGNED) && len >= 2 + TCP_OPT_TS_LEN) {
+		seg->ts = get_be64(opt + 4);
+		seg->opts |= word == TCP_TS_ALIGNED ? SC_OPT_TS : SC_OPT_TS | SC_OPT_SACK_OK;
+		return 2 + TCP_OPT_TS_LEN;
+	}
+	return 0;
 }
 
 /*
