@@ -205,21 +205,22 @@ struct sc_record {
 	uint64_t rx_us;
 	struct rte_mbuf *mbuf;
 	struct sc_addr client; /* the replay client: the response's destination */
-	uint32_t seq, ack;
+	uint16_t port;         /* its port */
+	uint16_t target; /* index into the target table: with the client's end, the session's key */
+	uint32_t seq;
 	union {
 		uint64_t ts;
 		struct {
 			uint32_t tsecr, tsval;
 		};
 	};
-	uint16_t port;   /* replay client port */
-	uint16_t target; /* index into the target table */
-	uint16_t len;    /* payload bytes */
-	uint16_t wnd;    /* as in the header, not scaled */
-	uint16_t fold;   /* fold of the response's tuple */
-	uint8_t flags;   /* SC_TCP_* */
-	uint8_t segs;    /* SC_REC_TS | number of segments */
-	uint16_t mss;    /* SYN-ACK only */
+	uint32_t ack;
+	uint16_t len;  /* payload bytes */
+	uint16_t wnd;  /* as in the header, not scaled */
+	uint16_t fold; /* fold of the response's tuple */
+	uint8_t flags; /* SC_TCP_* */
+	uint8_t segs;  /* SC_REC_TS | number of segments */
+	uint16_t mss;  /* SYN-ACK only */
 	uint8_t wscale;
 	uint8_t syn_bits; /* SC_REC_* */
 };

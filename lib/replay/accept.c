@@ -364,7 +364,7 @@ take_next(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	return took;
 }
 
-static bool
+static __rte_noinline bool
 take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
 	struct sc_flow *f = flow_at(e, fi);
@@ -402,7 +402,7 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 
 /* ---- FIN and RST ---- */
 
-static void
+static __rte_noinline void
 take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
 	struct sc_flow *f = flow_at(e, fi);
@@ -441,7 +441,7 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
  * where its own number lies further on, there: the hole decides, and its bytes may just be late. One
  * number more may be that of a FIN.
  */
-static void
+static __rte_noinline void
 take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
 	struct sc_flow *f = flow_at(e, fi);

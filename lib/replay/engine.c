@@ -54,15 +54,15 @@ sc_replay_max_refs(const struct sc_replay_cfg *cfg)
 }
 
 static void
-port_add(uint8_t *map, uint16_t port)
+port_add(uint32_t *map, uint16_t port)
 {
-	map[port >> 3] |= (uint8_t)(1 << (port & 7));
+	map[port / 32] |= 1u << port % 32;
 }
 
 static bool
-port_has(const uint8_t *map, uint16_t port)
+port_has(const uint32_t *map, uint16_t port)
 {
-	return map[port >> 3] & (1 << (port & 7));
+	return map[port / 32] >> port % 32 & 1;
 }
 
 struct sc_replay *
@@ -116,7 +116,7 @@ sc_replay_destroy(struct sc_replay *e)
 
 /* ---- mirror ---- */
 
-static bool
+static inline bool
 is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
 	if (!port_has(e->port_target, port))
@@ -125,19 +125,6 @@ is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 		if (e->cfg.targets[i].port == port && sc_addr_eq(&e->cfg.targets[i].addr, a))
 			return true;
 	return false;
-}
-
-static uint32_t
-prod_find(struct sc_replay *e, const struct sc_addr *a, uint16_t port)
-{
-	uint32_t prod = prod_remembered(e, a, port);
-
-	if (prod != SC_NONE)
-		return prod;
-	prod = sc_prod_find(&e->t, a, port);
-	if (prod != SC_NONE)
-		e->prod_memo[prod_memo_slot(a, port)] = (uint16_t)prod;
-	return prod;
 }
 
 /* The dictionary entry of a production endpoint that was not met before, if a rule names it. */
@@ -158,74 +145,104 @@ prod_add(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *
 	return *prod == SC_NONE ? SC_R_PRODUCTION_TABLE_FULL : SC_R_NONE;
 }
 
-static inline enum sc_reason
+static enum sc_reason
 prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
 {
 	if (!port_has(e->port_mapped, port))
 		return SC_R_NOT_MAPPED;
-	*prod = prod_find(e, a, port);
-	return *prod != SC_NONE ? SC_R_NONE : prod_add(e, a, port, prod);
+	*prod = sc_prod_find(&e->t, a, port);
+	if (*prod == SC_NONE)
+		return prod_add(e, a, port, prod);
+	e->prod_memo[prod_memo_slot(a, port)] = (uint16_t)*prod;
+	return SC_R_NONE;
 }
 
-static bool
+static inline bool
 is_bad_client(const struct sc_addr *client, const struct sc_addr *server)
 {
 	return sc_addr_is_no_host(client) || sc_addr_eq(client, server);
+}
+
+/* The frame is of this half of a conversation with the production endpoint `prod`. */
+static __rte_always_inline enum sc_reason
+note_half(const struct sc_replay *e, struct sc_mirror_seg *ms, enum sc_half half, uint32_t prod)
+{
+	const struct sc_seg *s = &ms->seg;
+	bool is_client = half == SC_HALF_CLIENT;
+	const struct sc_addr *client = is_client ? &s->src : &s->dst;
+
+	if (is_bad_client(client, is_client ? &s->dst : &s->src))
+		return SC_R_BAD_CLIENT;
+	ms->half = (uint8_t)half;
+	ms->flow.key.client = *client;
+	ms->flow.key.cport = is_client ? s->sport : s->dport;
+	ms->flow.key.prod = (uint16_t)prod;
+	ms->flow.hash = sc_flow_hash(&ms->flow.key);
+	sc_flow_expect(&e->t, &ms->flow); /* it comes while the next frame is parsed */
+	return SC_R_NONE;
+}
+
+static bool
+is_synack(const struct sc_seg *s)
+{
+	return (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
+}
+
+/* An endpoint that is not remembered. */
+static __rte_noinline enum sc_reason
+classify_any(struct sc_replay *e, struct sc_mirror_seg *ms)
+{
+	const struct sc_seg *s = &ms->seg;
+	enum sc_reason r = SC_R_NOT_MAPPED;
+	enum sc_half half = SC_HALF_CLIENT;
+	uint32_t prod = SC_NONE;
+
+	if (!is_synack(s) || !port_has(e->port_mapped, s->sport))
+		r = prod_of(e, &s->dst, s->dport, &prod);
+	if (r == SC_R_NOT_MAPPED) {
+		r = prod_of(e, &s->src, s->sport, &prod);
+		half = SC_HALF_PRODUCTION;
+	}
+	return r == SC_R_NONE ? note_half(e, ms, half, prod) : r;
 }
 
 enum sc_reason
 sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
 	const struct sc_seg *s = &ms->seg;
-	bool is_synack = (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
-	enum sc_reason r = SC_R_NOT_MAPPED;
+	bool is_from = port_has(e->port_mapped, s->sport);
+	bool is_to = port_has(e->port_mapped, s->dport) && !(is_from && is_synack(s));
 	uint32_t prod = SC_NONE;
-	const struct sc_addr *client;
-	bool is_client;
 
 	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
 		return SC_R_MIRROR_LOOP;
-	if (!is_synack || !port_has(e->port_mapped, s->sport)) {
-		r = prod_of(e, &s->dst, s->dport, &prod);
-		ms->half = SC_HALF_CLIENT;
-	}
-	if (r == SC_R_NOT_MAPPED) {
-		r = prod_of(e, &s->src, s->sport, &prod);
-		ms->half = SC_HALF_PRODUCTION;
-	}
-	if (r != SC_R_NONE)
-		return r;
-	is_client = ms->half == SC_HALF_CLIENT;
-	client = is_client ? &s->src : &s->dst;
-	if (is_bad_client(client, is_client ? &s->dst : &s->src))
-		return SC_R_BAD_CLIENT;
-	ms->key.client = *client;
-	ms->key.cport = is_client ? s->sport : s->dport;
-	ms->key.prod = (uint16_t)prod;
-	ms->hash = sc_flow_hash(&ms->key);
-	sc_index_prefetch(&e->t.by_key, ms->hash); /* it comes while the next frame is parsed */
-	return SC_R_NONE;
+	if (is_to)
+		prod = prod_remembered(e, &s->dst, s->dport);
+	if (prod != SC_NONE)
+		return note_half(e, ms, SC_HALF_CLIENT, prod);
+	if (!is_to && is_from)
+		prod = prod_remembered(e, &s->src, s->sport);
+	if (prod != SC_NONE)
+		return note_half(e, ms, SC_HALF_PRODUCTION, prod);
+	return classify_any(e, ms);
 }
 
 void
 sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us)
 {
-	const struct sc_flow_key *key[SC_INDEX_BULK_MAX] = {NULL};
 	struct rte_mbuf *over[SC_INDEX_BULK_MAX];
-	uint32_t hash[SC_INDEX_BULK_MAX] = {0}, value[SC_INDEX_BULK_MAX];
+	uint32_t value[SC_INDEX_BULK_MAX];
 	uint32_t generation, nb_over = 0;
 
 	set_now(e, now_us);
 	if (n == 0)
 		return;
-	for (uint16_t i = 0; i < n; i++) {
-		key[i] = &ms[i].key;
-		hash[i] = ms[i].hash;
-	}
-	sc_flow_find_bulk(&e->t, key, hash, n, value);
+	sc_flow_find_bulk(&e->t, &ms[0].flow, sizeof(ms[0]), n, value);
 	for (uint16_t i = 0; i < n; i++)
 		/* A client's frame is likely to go on to the target: its first session is wanted, too. */
 		if (!(value[i] & SC_TOMB_BIT) && ms[i].half == SC_HALF_CLIENT) {
+			if (flow_at(e, value[i])->state == SC_FLOW_EMBRYONIC)
+				tuple_expect(e, value[i]);
 			sc_session_prefetch(&e->t, sc_session_of(&e->t, value[i], 0));
 			rte_prefetch0(&e->dup[dup_slot(value[i], ms[i].seg.seq)]);
 		}
@@ -235,8 +252,8 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 
 		over[nb_over] = ms[i].seg.mbuf;
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
-		if (e->generation != generation && !sc_flow_is(&e->t, value[i], key[i]))
-			value[i] = sc_flow_find(&e->t, key[i], hash[i]);
+		if (e->generation != generation && !sc_flow_is(&e->t, value[i], &ms[i].flow.key))
+			value[i] = sc_flow_find(&e->t, &ms[i].flow);
 		if (ms[i].half == SC_HALF_CLIENT)
 			is_taken = client_frame(e, &ms[i], value[i]);
 		else
@@ -270,8 +287,11 @@ records_of_sessions(struct sc_replay *e, const struct sc_record *rec, uint32_t n
 	if (n == 0)
 		return;
 	tuple_find_bulk(e, rec, n, si);
+	for (uint32_t i = 0; i < n; i++)
+		if ((rec[i].flags & SC_TCP_FIN) && si[i] != SC_NONE)
+			sc_flow_expect_end(&e->t, sc_session_flow(&e->t, si[i]));
 	for (uint32_t i = 0; i < n; i++) {
-		if (e->tuple_generation != generation)
+		if (e->tuple_generation != generation && !tuple_is(e, si[i], &rec[i]))
 			si[i] = tuple_find(e, &rec[i]);
 		if (si[i] == SC_NONE) {
 			stray_record(e, &rec[i]);

@@ -127,8 +127,8 @@ struct sc_replay {
 	 */
 	struct rte_mbuf *spare;
 	uint32_t spare_held, spare_off;           /* where its payload begins */
-	uint8_t port_mapped[8192];                /* bit map: a rule names this production port */
-	uint8_t port_target[8192];                /* bit map: a target has this port */
+	uint32_t port_mapped[2048];               /* bit map: a rule names this production port */
+	uint32_t port_target[2048];               /* bit map: a target has this port */
 	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
 	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */
@@ -425,7 +425,9 @@ uint64_t tuples_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers);
 void tuples_fini(struct sc_replay *e);
 int tuple_take(struct sc_replay *e, uint32_t si);
 void tuple_put(struct sc_replay *e, uint32_t si);
+void tuple_expect(const struct sc_replay *e, uint32_t fi);
 uint32_t tuple_find(struct sc_replay *e, const struct sc_record *rec);
+bool tuple_is(const struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 void tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, uint32_t *si);
 const struct sc_addr *replay_addr(const struct sc_replay *e, const struct sc_session *s);
 

@@ -26,19 +26,20 @@ is_never_sent_from(const struct sc_replay *e, const struct sc_addr *client)
 static bool
 is_shed(const struct sc_replay *e, const struct sc_mirror_seg *ms)
 {
-	return e->admit.share != ADMIT_ALL && !is_admitted(e, ms->hash);
+	return e->admit.share != ADMIT_ALL && !is_admitted(e, ms->flow.hash);
 }
 
 /* What the first client frame of a flow is judged by. */
 enum sc_reason
 flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms)
 {
-	const struct sc_prod *p = &e->t.prod[ms->key.prod];
+	const struct sc_prod *p = &e->t.prod[ms->flow.key.prod];
 	const struct sc_replay_target *t = &e->cfg.targets[p->target];
 	const struct sc_seg *s = &ms->seg;
-	uint32_t hash = sc_hash_tuple(&s->src, s->sport, &p->addr, p->port);
 
-	if (!sc_sample_take(hash, e->cfg.sample_pct))
+	if (e->cfg.sample_pct < 100
+			&& !sc_sample_take(sc_hash_tuple(&s->src, s->sport, &p->addr, p->port),
+					e->cfg.sample_pct))
 		return SC_R_SAMPLED_OUT;
 	if (is_shed(e, ms))
 		return SC_R_SHED_ADMISSION;
@@ -68,33 +69,36 @@ tomb_ttl_s(const struct sc_tomb *b)
 	return b->was_admitted && b->reason == SC_R_COMPLETE ? 10 : 60;
 }
 
-/* What is pushed out too early must not come back as a mid-stream join: for a while nothing joins. */
+/*
+ * There is a new tombstone in the place of another. What is pushed out too early must not come back as
+ * a mid-stream join: for a while nothing joins.
+ */
 static void
-bury(struct sc_replay *e, const struct sc_tomb *b)
+note_tomb(struct sc_replay *e, const struct sc_tomb *evicted)
 {
-	struct sc_tomb evicted;
-
-	sc_tomb_add(&e->t, b, &evicted);
 	e->generation++;
-	if (evicted.in_use && e->now_s - evicted.seen_s < tomb_ttl_s(&evicted))
-		e->join_pause_s = SC_MAX(e->join_pause_s, e->now_s + tomb_ttl_s(&evicted));
+	if (evicted->in_use && e->now_s - evicted->seen_s < tomb_ttl_s(evicted))
+		e->join_pause_s = SC_MAX(e->join_pause_s, e->now_s + tomb_ttl_s(evicted));
 }
 
+/* A flow that is in the index has a tombstone instead. */
 static void
-bury_flow(struct sc_replay *e, const struct sc_flow *f, enum sc_reason reason, bool was_admitted)
+bury(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_admitted)
 {
+	const struct sc_flow *f = flow_at(e, fi);
 	struct sc_tomb b = {
 			.client = f->client,
 			.cport = f->cport,
 			.prod = f->prod,
 			.isn = f->isn,
-			.seen_s = (uint32_t)(e->now_us / SC_US_PER_S),
+			.seen_s = e->now_s,
 			.reason = reason,
 			.was_admitted = was_admitted,
 	};
+	struct sc_tomb evicted;
 
-	if (!(f->flags & SC_FLOW_DETACHED))
-		bury(e, &b);
+	sc_flow_bury(&e->t, fi, &b, &evicted);
+	note_tomb(e, &evicted);
 }
 
 /* A flow that never gets a place in the tables. */
@@ -104,20 +108,23 @@ refuse_at_once(struct sc_replay *e, const struct sc_mirror_seg *ms, enum sc_reas
 	struct sc_tomb b = {
 			.client = ms->seg.src,
 			.cport = ms->seg.sport,
-			.prod = ms->key.prod,
+			.prod = ms->flow.key.prod,
 			.isn = ms->seg.seq,
-			.seen_s = (uint32_t)(e->now_us / SC_US_PER_S),
+			.seen_s = e->now_s,
 			.reason = reason,
 	};
+	struct sc_tomb evicted;
 
 	M(e, FLOW_REFUSED, reason)++;
 	M(e, FRAME_REFUSED, reason)++;
 	C(e, BYTES_SEEN) += ms->seg.payload_len;
 	M(e, BYTES_REFUSED, reason) += ms->seg.payload_len;
-	if (reason == SC_R_SHED_ADMISSION)
+	if (reason == SC_R_SHED_ADMISSION) {
 		admit_shed(e);
-	else
-		bury(e, &b);
+		return;
+	}
+	sc_tomb_add(&e->t, &b, &evicted);
+	note_tomb(e, &evicted);
 }
 
 static void
@@ -184,7 +191,7 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 	f = flow_at(e, fi);
 	f->client = ms->seg.src;
 	f->cport = ms->seg.sport;
-	f->prod = ms->key.prod;
+	f->prod = ms->flow.key.prod;
 	if (is_mid)
 		fill_from_midstream(f, &ms->seg);
 	else
@@ -227,11 +234,8 @@ flow_remove(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_ad
 	C(e, SPAN_MISSING) += f->missing;
 	C(e, BYTES_OOO_NOW) -= f->ooo_bytes;
 	C(e, HELD_BYTES_NOW) -= free_list(e, f->held_head) + free_list(e, f->ooo_head);
-	if (!(f->flags & SC_FLOW_DETACHED)) {
-		sc_flow_unindex(&e->t, fi);
-		e->generation++;
-	}
-	bury_flow(e, f, reason, was_admitted);
+	if (!(f->flags & SC_FLOW_DETACHED))
+		bury(e, fi, reason, was_admitted);
 	sc_flow_give(&e->t, fi);
 }
 
@@ -363,11 +367,12 @@ flow_set_base(struct sc_replay *e, uint32_t fi, uint32_t base)
 		session_at(e, si)->base = base;
 }
 
-/* New held bytes: let every session go on. */
+/* Let every session go on that has something to send. */
 void
 flow_push(struct sc_replay *e, uint32_t fi)
 {
 	for (uint32_t si = sc_session_first(&e->t, fi); si != SC_NONE;
 			si = sc_session_next(&e->t, si))
-		session_push(e, si);
+		if (session_at(e, si)->cur_nxt != SC_NONE)
+			session_push(e, si);
 }

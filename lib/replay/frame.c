@@ -13,7 +13,7 @@ frame_alloc(struct sc_replay *e)
 }
 
 /* Headers that acknowledge all if flags say ACK; of TCP's, in the words that are read whole. */
-static void
+static inline void
 header_init(const struct sc_replay *e, const struct sc_session *s, uint8_t flags, uint32_t seq,
 		struct sc_tx_hdr *h)
 {
@@ -38,7 +38,7 @@ header_init(const struct sc_replay *e, const struct sc_session *s, uint8_t flags
 }
 
 /* Put a frame on the way out. */
-static bool
+static inline bool
 frame_out(struct sc_replay *e, struct rte_mbuf *m, const struct sc_tx_hdr *h)
 {
 	if (sc_packet_build(m, h) < 0) {

@@ -121,8 +121,7 @@ enum sc_half {
 /* A frame with the flow it belongs to, as sc_replay_classify() has found. */
 struct sc_mirror_seg {
 	struct sc_seg seg;
-	struct sc_flow_key key;
-	uint32_t hash; /* of the key */
+	struct sc_flow_ref flow;
 	uint8_t half;
 };
 

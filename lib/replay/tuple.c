@@ -144,11 +144,10 @@ pool_take(struct sc_replay *e, uint32_t si)
 	return 0;
 }
 
-static uint32_t
-rest_hash(const struct sc_replay *e, const struct sc_session *s)
+static struct rest_entry *
+rest_of(struct sc_replay *e, uint32_t hash)
 {
-	return sc_hash(replay_addr(e, s), sizeof(struct sc_addr),
-			(uint32_t)s->port << 16 | s->target);
+	return &e->rest[hash & (REST_ENTRIES - 1)];
 }
 
 static int
@@ -159,28 +158,41 @@ kept_take(struct sc_replay *e, uint32_t si)
 	const struct sc_prod *p = &e->t.prod[f->prod];
 	const struct sc_replay_target *t = target_of(e, s);
 	uint16_t fold = sc_fold_tuple(&f->client, &p->addr, f->cport, p->port);
+	struct sc_tuple_key k = {.addr = f->client, .target = s->target};
 	const struct rest_entry *r;
 	unsigned int n = 0;
+	uint32_t hash;
 
 	for (;;) {
-		struct sc_tuple_key k = {.addr = f->client, .target = s->target};
-
 		k.port = sc_steer_kept_port(e->cfg.steer, e->cfg.worker, &f->client, &t->addr,
 				t->port, f->cport, fold, &n);
 		if (k.port == 0)
 			return -EAGAIN;
-		if (k.port == s->port || sc_session_find(&e->t, &k) != SC_NONE)
+		hash = sc_tuple_hash(&k);
+		if (k.port == s->port || sc_session_find(&e->t, &k, hash) != SC_NONE)
 			continue; /* another connection of this session wants another tuple */
 		s->port = k.port;
 		break;
 	}
-	if (sc_session_index(&e->t, si) < 0)
+	if (sc_session_index(&e->t, si, hash) < 0)
 		return -EAGAIN;
-	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
+	r = rest_of(e, hash);
 	/* Within one tick of the clock a timestamp is not newer, and cannot tell the two apart. */
-	if (r->hash == rest_hash(e, s) && e->now_us - r->us < TIME_WAIT_US)
+	if (r->hash == hash && e->now_us - r->us < TIME_WAIT_US)
 		raise_isn(e, s, r->seq, r->had_ts && sc_clock_tsval(r->us) != e->tsval);
 	return 0;
+}
+
+/* A flow is about to open: the bucket of the tuple that it will most likely have is wanted. */
+void
+tuple_expect(const struct sc_replay *e, uint32_t fi)
+{
+	const struct sc_flow *f = &e->t.flow[fi];
+	struct sc_tuple_key k = {.addr = f->client, .port = f->cport};
+
+	k.target = e->t.prod[f->prod].target;
+	if (e->tuples[k.target] == NULL)
+		sc_index_prefetch(&e->t.by_tuple, sc_tuple_hash(&k));
 }
 
 /* 0, or -EAGAIN when no tuple is free (or none has rested for 2 s). May raise the ISN (una) and offset. */
@@ -196,7 +208,8 @@ tuple_put(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
 	bool had_ts = has_flag(s, SC_SESS_TS);
-	struct rest_entry *r;
+	struct sc_tuple_key k;
+	uint32_t hash;
 
 	e->tuple_generation++;
 	if (s->flags & SC_SESS_POOL) {
@@ -207,12 +220,13 @@ tuple_put(struct sc_replay *e, uint32_t si)
 		s->flags &= ~SC_SESS_POOL;
 		return;
 	}
-	sc_session_unindex(&e->t, si);
-	r = &e->rest[rest_hash(e, s) & (REST_ENTRIES - 1)];
-	r->hash = rest_hash(e, s);
-	r->seq = s->max;
-	r->us = e->now_us;
-	r->had_ts = had_ts;
+	k.addr = flow_of(e, s)->client;
+	k.port = s->port;
+	k.target = s->target;
+	hash = sc_tuple_hash(&k);
+	sc_session_unindex(&e->t, si, hash);
+	*rest_of(e, hash) = (struct rest_entry){
+			.hash = hash, .seq = s->max, .us = e->now_us, .had_ts = had_ts};
 }
 
 static bool
@@ -235,32 +249,48 @@ pool_find(struct sc_replay *e, const struct sc_record *rec)
 	return sc_tuples_find(e->tuples[rec->target], addr_idx, rec->port);
 }
 
-static void
-tuple_key(const struct sc_record *rec, struct sc_tuple_key *k)
+/* It stands in the record. */
+static const struct sc_tuple_key *
+tuple_key(const struct sc_record *rec)
 {
-	k->addr = rec->client;
-	k->port = rec->port;
-	k->target = rec->target;
+	_Static_assert(offsetof(struct sc_record, port) - offsetof(struct sc_record, client)
+					== offsetof(struct sc_tuple_key, port),
+			"address and port");
+	_Static_assert(offsetof(struct sc_record, target) - offsetof(struct sc_record, client)
+					== offsetof(struct sc_tuple_key, target),
+			"and target");
+	return (const struct sc_tuple_key *)(const void *)&rec->client;
 }
 
 /* The session that a response to a target of ours belongs to, or SC_NONE. */
 uint32_t
 tuple_find(struct sc_replay *e, const struct sc_record *rec)
 {
-	struct sc_tuple_key k;
+	const struct sc_tuple_key *k = tuple_key(rec);
 
 	if (e->tuples[rec->target] != NULL)
 		return pool_find(e, rec);
-	tuple_key(rec, &k);
-	return sc_session_find(&e->t, &k);
+	return sc_session_find(&e->t, k, sc_tuple_hash(k));
+}
+
+/* Is what tuple_find() returned a while ago still its answer? False for SC_NONE. */
+bool
+tuple_is(const struct sc_replay *e, uint32_t si, const struct sc_record *rec)
+{
+	const struct sc_session *s;
+
+	if (si == SC_NONE || e->tuples[rec->target] != NULL)
+		return false;
+	s = &e->t.session[si];
+	return s->state != SC_CONN_FREE && s->state != SC_CONN_BETWEEN && s->port == rec->port
+			&& s->target == rec->target
+			&& sc_addr_eq(&flow_of(e, s)->client, &rec->client);
 }
 
 /* The same for up to 32 at once; what will be touched of the sessions is on its way to the cache. */
 void
 tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, uint32_t *si)
 {
-	struct sc_tuple_key k[SC_INDEX_BULK_MAX] = {0};
-
 	if (e->tuples[rec[0].target] != NULL) {
 		for (uint32_t i = 0; i < n; i++) {
 			si[i] = pool_find(e, &rec[i]);
@@ -271,7 +301,5 @@ tuple_find_bulk(struct sc_replay *e, const struct sc_record *rec, uint32_t n, ui
 		}
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		tuple_key(&rec[i], &k[i]);
-	sc_session_find_bulk(&e->t, k, n, si);
+	sc_session_find_bulk(&e->t, tuple_key(rec), sizeof(*rec), n, si);
 }

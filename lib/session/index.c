@@ -101,37 +101,59 @@ way_of(const struct sc_index_bucket *b, uint32_t mask, uint32_t value)
 	return -1;
 }
 
-int
-sc_index_remove(struct sc_index *ix, uint32_t hash, uint32_t value)
+/* The bucket that has `value`, or NULL; *way in it; *nb_passed: how far it is from its home. */
+static inline struct sc_index_bucket *
+bucket_of(struct sc_index *ix, uint32_t hash, uint32_t value, int *way, uint32_t *nb_passed)
 {
-	uint32_t home = sc_index_home(ix, hash), b = home, sig = signature(hash);
+	uint32_t b = sc_index_home(ix, hash), sig = signature(hash);
 
 	for (uint32_t n = 0; n < reach(ix); n++, b = next_bucket(ix, b)) {
 		struct sc_index_bucket *bucket = &ix->buckets[b];
-		int i = way_of(bucket, match_mask(bucket, sig), value);
 
-		if (i >= 0) {
-			bucket->sig[i] &= ~SIG_MASK;
-			bucket->value[i] = 0;
-			passed_add(ix, home, n, -1);
-			ix->nb_used--;
-			return 0;
-		}
-		if (passed_get(bucket) == 0)
+		*way = way_of(bucket, match_mask(bucket, sig), value);
+		*nb_passed = n;
+		if (*way >= 0)
+			return bucket;
+		if (!has_passed(bucket))
 			break;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+int
+sc_index_remove(struct sc_index *ix, uint32_t hash, uint32_t value)
+{
+	uint32_t nb_passed;
+	int way;
+	struct sc_index_bucket *bucket = bucket_of(ix, hash, value, &way, &nb_passed);
+
+	if (bucket == NULL)
+		return -ENOENT;
+	bucket->sig[way] &= ~SIG_MASK;
+	bucket->value[way] = 0;
+	passed_add(ix, sc_index_home(ix, hash), nb_passed, -1);
+	ix->nb_used--;
+	return 0;
+}
+
+int
+sc_index_replace(struct sc_index *ix, uint32_t hash, uint32_t value, uint32_t by)
+{
+	uint32_t nb_passed;
+	int way;
+	struct sc_index_bucket *bucket = bucket_of(ix, hash, value, &way, &nb_passed);
+
+	if (bucket == NULL)
+		return -ENOENT;
+	bucket->value[way] = by;
+	return 0;
 }
 
 uint32_t
 sc_index_find(const struct sc_index *ix, uint32_t hash, const void *key, sc_index_eq_fn eq,
 		const void *arg)
 {
-	struct index_query q = {
-			.home = sc_index_home(ix, hash), .sig = signature(hash), .key = key};
-
-	q.mask = match_mask(&ix->buckets[q.home], q.sig);
-	return index_search(ix, &q, eq, arg);
+	return index_search(ix, hash, key, eq, arg);
 }
 
 void

@@ -64,58 +64,82 @@ reach(const struct sc_index *ix)
 	return ix->nb_buckets < SC_INDEX_REACH ? ix->nb_buckets : SC_INDEX_REACH;
 }
 
-struct index_query {
-	uint32_t home;
-	uint32_t sig;
-	uint32_t mask; /* candidates in the home bucket */
-	const void *key;
-};
-
-static inline __attribute__((always_inline)) uint32_t
-index_search(const struct sc_index *ix, const struct index_query *q, sc_index_eq_fn eq,
-		const void *arg)
+/* Is any? */
+static inline bool
+has_passed(const struct sc_index_bucket *b)
 {
-	uint32_t b = q->home, mask = q->mask;
+	typedef uint64_t halves __attribute__((vector_size(16), may_alias));
+	const lanes *ways = (const lanes *)(const void *)b->sig;
+	halves tops = (halves)((ways[0] | ways[1]) & ~SIG_MASK);
 
-	for (uint32_t n = reach(ix);;) {
-		const struct sc_index_bucket *bucket = &ix->buckets[b];
-
-		for (; mask != 0; mask &= mask - 1) {
-			uint32_t value = bucket->value[__builtin_ctz(mask)];
-
-			if (eq(arg, value, q->key))
-				return value;
-		}
-		if (passed_get(bucket) == 0 || --n == 0)
-			return SC_INDEX_NONE;
-		b = next_bucket(ix, b);
-		mask = match_mask(&ix->buckets[b], q->sig);
-	}
+	return (tops[0] | tops[1]) != 0;
 }
 
+/* The value of `key`, in its home bucket or in one of those that it overflowed into. */
+static inline __attribute__((always_inline)) uint32_t
+index_search(const struct sc_index *ix, uint32_t hash, const void *key, sc_index_eq_fn eq,
+		const void *arg)
+{
+	uint32_t b = sc_index_home(ix, hash), sig = signature(hash);
+
+	for (uint32_t n = reach(ix); n > 0; n--, b = next_bucket(ix, b)) {
+		const struct sc_index_bucket *bucket = &ix->buckets[b];
+
+		for (uint32_t mask = match_mask(bucket, sig); mask != 0; mask &= mask - 1) {
+			uint32_t value = bucket->value[__builtin_ctz(mask)];
+
+			if (eq(arg, value, key))
+				return value;
+		}
+		if (!has_passed(bucket))
+			break;
+	}
+	return SC_INDEX_NONE;
+}
+
+static inline const void *
+bulk_key(const struct sc_index_bulk *bulk, uint32_t i)
+{
+	return (const uint8_t *)bulk->keys + i * bulk->key_stride;
+}
+
+static inline uint32_t
+bulk_hash(const struct sc_index_bulk *bulk, uint32_t i)
+{
+	const uint8_t *hashes = (const uint8_t *)bulk->hashes;
+
+	return *(const uint32_t *)(const void *)(hashes + i * bulk->hash_stride);
+}
+
+/* Nearly always the first one with the signature is it; otherwise the search begins again. */
 static inline __attribute__((always_inline)) void
 index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk, sc_index_eq_fn eq,
 		sc_index_prefetch_fn prefetch, const void *arg)
 {
-	struct index_query q[SC_INDEX_BULK_MAX];
 	unsigned int i;
 
 	assert(bulk->nb <= SC_INDEX_BULK_MAX);
+	for (i = 0; !bulk->is_expected && i < bulk->nb; i++)
+		sc_index_prefetch(ix, bulk_hash(bulk, i));
 	for (i = 0; i < bulk->nb; i++) {
-		q[i].home = sc_index_home(ix, bulk->hashes[i]);
-		q[i].sig = signature(bulk->hashes[i]);
-		q[i].key = bulk->keys[i];
-		rte_prefetch0(&ix->buckets[q[i].home]);
-	}
-	for (i = 0; i < bulk->nb; i++) {
-		const struct sc_index_bucket *bucket = &ix->buckets[q[i].home];
+		uint32_t hash = bulk_hash(bulk, i);
+		const struct sc_index_bucket *bucket = &ix->buckets[sc_index_home(ix, hash)];
+		uint32_t mask = match_mask(bucket, signature(hash));
 
-		q[i].mask = match_mask(bucket, q[i].sig);
-		if (q[i].mask != 0 && prefetch != NULL)
-			prefetch(arg, bucket->value[__builtin_ctz(q[i].mask)]);
+		bulk->values[i] = SC_INDEX_NONE;
+		if (mask == 0)
+			continue;
+		bulk->values[i] = bucket->value[__builtin_ctz(mask)];
+		if (prefetch != NULL)
+			prefetch(arg, bulk->values[i]);
 	}
-	for (i = 0; i < bulk->nb; i++)
-		bulk->values[i] = index_search(ix, &q[i], eq, arg);
+	for (i = 0; i < bulk->nb; i++) {
+		uint32_t value = bulk->values[i];
+
+		if (value == SC_INDEX_NONE || !eq(arg, value, bulk_key(bulk, i)))
+			bulk->values[i] = index_search(
+					ix, bulk_hash(bulk, i), bulk_key(bulk, i), eq, arg);
+	}
 }
 
 #endif

@@ -7,23 +7,18 @@
 
 #include "index_find.h"
 
-#define KEY_SIZE 20
+#define TOMBS_AHEAD 4 /* evicted, a tombstone leaves a bucket that nobody has touched for long */
 
 _Static_assert(offsetof(struct sc_flow_key, prod) == 18, "keys are compared as bytes");
 _Static_assert(offsetof(struct sc_tuple_key, target) == 18, "keys are compared as bytes");
 _Static_assert(offsetof(struct sc_flow, prod) == 18, "a flow begins with its key");
 _Static_assert(offsetof(struct sc_tomb, prod) == 18, "a tombstone begins with its key");
 
-static uint32_t
-hash_bytes(const void *key, uint32_t len)
+/* Of a flow or a tombstone, which begin with it. */
+static inline uint32_t
+hash_of(const void *key)
 {
-	return sc_hash(key, len, 0x5ca1ab1e);
-}
-
-uint32_t
-sc_flow_hash(const struct sc_flow_key *k)
-{
-	return hash_bytes(k, KEY_SIZE);
+	return sc_hash(key, SC_KEY_SIZE, SC_KEY_SEED);
 }
 
 static const void *
@@ -37,7 +32,7 @@ key_of(const struct sc_tables *t, uint32_t value)
 static bool
 flow_eq(const void *arg, uint32_t value, const void *key)
 {
-	return memcmp(key_of(arg, value), key, KEY_SIZE) == 0;
+	return memcmp(key_of(arg, value), key, SC_KEY_SIZE) == 0;
 }
 
 static void
@@ -60,17 +55,22 @@ sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *
 }
 
 uint32_t
-sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t hash)
+sc_flow_find(const struct sc_tables *t, const struct sc_flow_ref *ref)
 {
-	return sc_index_find(&t->by_key, hash, k, flow_eq, t);
+	return sc_index_find(&t->by_key, ref->hash, &ref->key, flow_eq, t);
 }
 
 void
-sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *const *k,
-		const uint32_t *hash, uint32_t n, uint32_t *out)
+sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_ref *ref, size_t stride,
+		uint32_t n, uint32_t *out)
 {
-	struct sc_index_bulk bulk = {
-			.nb = n, .hashes = hash, .keys = (const void *const *)k, .values = out};
+	const struct sc_index_bulk bulk = {.nb = n,
+			.keys = &ref->key,
+			.key_stride = stride,
+			.hashes = &ref->hash,
+			.hash_stride = stride,
+			.is_expected = true,
+			.values = out};
 
 	index_find_bulk(&t->by_key, &bulk, flow_eq, flow_prefetch, t);
 }
@@ -80,19 +80,25 @@ sc_flow_may_be(const struct sc_tables *t, uint32_t hash)
 {
 	const struct sc_index_bucket *b = &t->by_key.buckets[sc_index_home(&t->by_key, hash)];
 
-	return match_mask(b, signature(hash)) != 0 || passed_get(b) != 0;
+	return match_mask(b, signature(hash)) != 0 || has_passed(b);
 }
 
 int
 sc_flow_index(struct sc_tables *t, uint32_t flow)
 {
-	return sc_index_insert(&t->by_key, hash_bytes(&t->flow[flow], KEY_SIZE), flow);
+	return sc_index_insert(&t->by_key, hash_of(&t->flow[flow]), flow);
 }
 
 void
 sc_flow_unindex(struct sc_tables *t, uint32_t flow)
 {
-	sc_index_remove(&t->by_key, hash_bytes(&t->flow[flow], KEY_SIZE), flow);
+	sc_index_remove(&t->by_key, hash_of(&t->flow[flow]), flow);
+}
+
+void
+sc_flow_expect_end(const struct sc_tables *t, uint32_t flow)
+{
+	sc_index_prefetch(&t->by_key, hash_of(&t->flow[flow]));
 }
 
 void
@@ -102,21 +108,41 @@ sc_tomb_remove(struct sc_tables *t, uint32_t tomb)
 
 	if (!b->in_use)
 		return;
-	sc_index_remove(&t->by_key, hash_bytes(b, KEY_SIZE), tomb | SC_TOMB_BIT);
+	sc_index_remove(&t->by_key, hash_of(b), tomb | SC_TOMB_BIT);
 	b->in_use = false;
 }
 
-void
-sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted)
+/* Write a tombstone in the oldest one's place. Returns its index. */
+static uint32_t
+tomb_write(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted)
 {
-	uint32_t i = t->tomb_next;
+	uint32_t i = t->tomb_next, soon = i + TOMBS_AHEAD;
 	struct sc_tomb *b = &t->tomb[i];
 
 	*evicted = *b;
 	sc_tomb_remove(t, i);
 	t->tomb_next = i + 1 == t->nb_tombs ? 0 : i + 1;
 	*b = *tomb;
-	b->in_use = sc_index_insert(&t->by_key, hash_bytes(b, KEY_SIZE), i | SC_TOMB_BIT) == 0;
+	if (soon < t->nb_tombs && t->tomb[soon].in_use)
+		sc_index_prefetch(&t->by_key, hash_of(&t->tomb[soon]));
+	return i;
+}
+
+void
+sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted)
+{
+	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_of(tomb);
+
+	t->tomb[i].in_use = sc_index_insert(&t->by_key, hash, i | SC_TOMB_BIT) == 0;
+}
+
+void
+sc_flow_bury(struct sc_tables *t, uint32_t flow, const struct sc_tomb *tomb,
+		struct sc_tomb *evicted)
+{
+	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_of(tomb);
+
+	t->tomb[i].in_use = sc_index_replace(&t->by_key, hash, flow, i | SC_TOMB_BIT) == 0;
 }
 
 /* ---- production endpoints ---- */
@@ -159,16 +185,6 @@ sc_prod_add(struct sc_tables *t, const struct sc_addr *addr, uint16_t port, uint
 
 /* ---- sessions with kept addresses, by their replay tuple ---- */
 
-static void
-tuple_of(const struct sc_tables *t, uint32_t session, struct sc_tuple_key *k)
-{
-	const struct sc_session *s = &t->session[session];
-
-	k->addr = t->flow[sc_session_flow(t, session)].client;
-	k->port = s->port;
-	k->target = s->target;
-}
-
 static bool
 tuple_eq(const void *arg, uint32_t value, const void *key)
 {
@@ -181,9 +197,9 @@ tuple_eq(const void *arg, uint32_t value, const void *key)
 }
 
 uint32_t
-sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k)
+sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t hash)
 {
-	return sc_index_find(&t->by_tuple, hash_bytes(k, KEY_SIZE), k, tuple_eq, t);
+	return sc_index_find(&t->by_tuple, hash, k, tuple_eq, t);
 }
 
 static void
@@ -196,34 +212,30 @@ tuple_prefetch(const void *arg, uint32_t value)
 }
 
 void
-sc_session_find_bulk(
-		const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n, uint32_t *out)
+sc_session_find_bulk(const struct sc_tables *t, const struct sc_tuple_key *k, size_t stride,
+		uint32_t n, uint32_t *out)
 {
-	uint32_t hash[SC_INDEX_BULK_MAX];
-	const void *key[SC_INDEX_BULK_MAX];
-	struct sc_index_bulk bulk = {.nb = n, .hashes = hash, .keys = key, .values = out};
+	uint32_t hash[SC_INDEX_BULK_MAX] = {0};
+	const struct sc_index_bulk bulk = {.nb = n,
+			.keys = k,
+			.key_stride = stride,
+			.hashes = hash,
+			.hash_stride = sizeof(hash[0]),
+			.values = out};
 
-	for (uint32_t i = 0; i < n; i++) {
-		hash[i] = hash_bytes(&k[i], KEY_SIZE);
-		key[i] = &k[i];
-	}
+	for (uint32_t i = 0; i < n; i++)
+		hash[i] = sc_tuple_hash((const void *)((const uint8_t *)k + i * stride));
 	index_find_bulk(&t->by_tuple, &bulk, tuple_eq, tuple_prefetch, t);
 }
 
 int
-sc_session_index(struct sc_tables *t, uint32_t session)
+sc_session_index(struct sc_tables *t, uint32_t session, uint32_t hash)
 {
-	struct sc_tuple_key k;
-
-	tuple_of(t, session, &k);
-	return sc_index_insert(&t->by_tuple, hash_bytes(&k, KEY_SIZE), session);
+	return sc_index_insert(&t->by_tuple, hash, session);
 }
 
 void
-sc_session_unindex(struct sc_tables *t, uint32_t session)
+sc_session_unindex(struct sc_tables *t, uint32_t session, uint32_t hash)
 {
-	struct sc_tuple_key k;
-
-	tuple_of(t, session, &k);
-	sc_index_remove(&t->by_tuple, hash_bytes(&k, KEY_SIZE), session);
+	sc_index_remove(&t->by_tuple, hash, session);
 }

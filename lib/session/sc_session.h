@@ -70,6 +70,8 @@ void sc_index_free(struct sc_index *ix);   /* also fine after a failed init, and
 int sc_index_insert(struct sc_index *ix, uint32_t hash, uint32_t value);
 /* 0 or -ENOENT. */
 int sc_index_remove(struct sc_index *ix, uint32_t hash, uint32_t value);
+/* Another value for the same key. 0 or -ENOENT. */
+int sc_index_replace(struct sc_index *ix, uint32_t hash, uint32_t value, uint32_t by);
 
 /* The value of `key`, or SC_INDEX_NONE. */
 uint32_t sc_index_find(const struct sc_index *ix, uint32_t hash, const void *key, sc_index_eq_fn eq,
@@ -77,8 +79,11 @@ uint32_t sc_index_find(const struct sc_index *ix, uint32_t hash, const void *key
 
 struct sc_index_bulk {
 	unsigned int nb; /* at most SC_INDEX_BULK_MAX */
+	const void *keys;
+	size_t key_stride; /* bytes from one to the next */
 	const uint32_t *hashes;
-	const void *const *keys;
+	size_t hash_stride;
+	bool is_expected; /* sc_index_prefetch() was called for each a while ago */
 	uint32_t *values; /* out: as sc_index_find() */
 };
 
@@ -322,13 +327,26 @@ struct sc_prod {
 
 #define SC_PRODS_MAX 65534
 
+#define SC_KEY_SIZE 20 /* of flows and sessions in their indices */
+#define SC_KEY_SEED 0x5ca1ab1e
+
 /* The key of a flow in the index. */
 struct sc_flow_key {
 	struct sc_addr client;
 	uint16_t cport, prod;
 };
 
-uint32_t sc_flow_hash(const struct sc_flow_key *k);
+static inline uint32_t
+sc_flow_hash(const struct sc_flow_key *k)
+{
+	return sc_hash(k, SC_KEY_SIZE, SC_KEY_SEED);
+}
+
+/* A key and its hash. */
+struct sc_flow_ref {
+	struct sc_flow_key key;
+	uint32_t hash;
+};
 
 /* ---- the tables ---- */
 
@@ -457,27 +475,42 @@ sc_flow_prefetch(const struct sc_tables *t, uint32_t flow)
 	rte_prefetch0(&t->sweep.last_seen[flow]);
 }
 
-/* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. hash: sc_flow_hash() of the key. */
-uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_key *k, uint32_t hash);
+/* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
+uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_ref *ref);
+/* It will be looked for soon. */
+static inline void
+sc_flow_expect(const struct sc_tables *t, const struct sc_flow_ref *ref)
+{
+	sc_index_prefetch(&t->by_key, ref->hash);
+}
+
 /*
  * Is what sc_flow_find() returned a while ago still its answer? False for SC_NONE: there may be an
  * entry by now.
  */
 bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k);
-/* The same for up to 32 keys at once; flows are on their way to the cache. */
-void sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_key *const *k,
-		const uint32_t *hash, uint32_t n, uint32_t *out);
+/*
+ * The same for up to 32 that are expected, `stride` bytes from one to the next; flows are on their way
+ * to the cache.
+ */
+void sc_flow_find_bulk(const struct sc_tables *t, const struct sc_flow_ref *ref, size_t stride,
+		uint32_t n, uint32_t *out);
 /* May a flow or tombstone with this sc_flow_hash() be there? False: none is. */
 bool sc_flow_may_be(const struct sc_tables *t, uint32_t hash);
 /* 0 or -ENOSPC. */
 int sc_flow_index(struct sc_tables *t, uint32_t flow);
 void sc_flow_unindex(struct sc_tables *t, uint32_t flow);
+/* The flow will be buried, or taken out of the index, soon. */
+void sc_flow_expect_end(const struct sc_tables *t, uint32_t flow);
 
 /*
  * Remember a flow that is refused or over; takes the oldest tombstone's place when all are used.
  * *evicted is what stood there, in_use if it was still to be found.
  */
 void sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted);
+/* The same, in the place of a flow that is in the index: it no longer is. */
+void sc_flow_bury(struct sc_tables *t, uint32_t flow, const struct sc_tomb *tomb,
+		struct sc_tomb *evicted);
 void sc_tomb_remove(struct sc_tables *t, uint32_t tomb);
 
 /* Index of the production endpoint, or SC_NONE. */
@@ -492,12 +525,22 @@ struct sc_tuple_key {
 	uint16_t port, target;
 };
 
-uint32_t sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k);
-/* The same for up to 32 keys at once; sessions and their flows are on their way to the cache. */
-void sc_session_find_bulk(
-		const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n, uint32_t *out);
-int sc_session_index(struct sc_tables *t, uint32_t session); /* 0 or -ENOSPC */
-void sc_session_unindex(struct sc_tables *t, uint32_t session);
+static inline uint32_t
+sc_tuple_hash(const struct sc_tuple_key *k)
+{
+	return sc_hash(k, SC_KEY_SIZE, SC_KEY_SEED);
+}
+
+/* Session index or SC_NONE. hash, here and below: sc_tuple_hash() of the session's tuple. */
+uint32_t sc_session_find(const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t hash);
+/*
+ * The same for up to 32 keys, `stride` bytes from one to the next; sessions and their flows are on
+ * their way to the cache.
+ */
+void sc_session_find_bulk(const struct sc_tables *t, const struct sc_tuple_key *k, size_t stride,
+		uint32_t n, uint32_t *out);
+int sc_session_index(struct sc_tables *t, uint32_t session, uint32_t hash); /* 0 or -ENOSPC */
+void sc_session_unindex(struct sc_tables *t, uint32_t session, uint32_t hash);
 
 /* ---- held bytes ---- */
 

@@ -159,7 +159,7 @@ is_own_mac(const struct sc_worker *w, const struct rte_mbuf *m)
  * Parse and classify one frame; true when it belongs into the batch, as the mbuf in *ms: fragments
  * come back as one chain. Otherwise it is gone, or held as a fragment.
  */
-static bool
+static __rte_always_inline bool
 take_frame(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf *m,
 		struct sc_mirror_seg *ms, uint64_t now_us)
 {

@@ -138,13 +138,13 @@ WRAP(PARSE, enum sc_reason, sc_packet_parse,
 WRAP(CLASSIFY, enum sc_reason, sc_replay_classify, (struct sc_replay * e, struct sc_mirror_seg *ms),
 		(e, ms))
 WRAP_VOID(LOOKUP_FLOW, sc_flow_find_bulk,
-		(const struct sc_tables *t, const struct sc_flow_key *const *k,
-				const uint32_t *hash, uint32_t n, uint32_t *out),
-		(t, k, hash, n, out))
+		(const struct sc_tables *t, const struct sc_flow_ref *ref, size_t stride,
+				uint32_t n, uint32_t *out),
+		(t, ref, stride, n, out))
 WRAP_VOID(LOOKUP_SESSION, sc_session_find_bulk,
-		(const struct sc_tables *t, const struct sc_tuple_key *k, uint32_t n,
+		(const struct sc_tables *t, const struct sc_tuple_key *k, size_t stride, uint32_t n,
 				uint32_t *out),
-		(t, k, n, out))
+		(t, k, stride, n, out))
 WRAP_VOID(MIRROR, sc_replay_mirror,
 		(struct sc_replay * e, struct sc_mirror_seg *ms, uint16_t n, uint64_t now_us),
 		(e, ms, n, now_us))

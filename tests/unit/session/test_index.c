@@ -146,10 +146,12 @@ model_find_bulk(struct model *m)
 {
 	uint64_t key[SC_INDEX_BULK_MAX];
 	uint32_t hash[SC_INDEX_BULK_MAX], want[SC_INDEX_BULK_MAX], got[SC_INDEX_BULK_MAX];
-	const void *keys[SC_INDEX_BULK_MAX];
 	struct sc_index_bulk bulk = {.nb = sc_rng_below(&m->rng, SC_INDEX_BULK_MAX + 1),
+			.keys = key,
+			.key_stride = sizeof(key[0]),
 			.hashes = hash,
-			.keys = keys,
+			.hash_stride = sizeof(hash[0]),
+			.is_expected = sc_rng_below(&m->rng, 2) != 0,
 			.values = got};
 
 	for (unsigned int i = 0; i < bulk.nb; i++) {
@@ -160,7 +162,6 @@ model_find_bulk(struct model *m)
 			key[i] = m->st.key[want[i]];
 		}
 		hash[i] = hash_of(key[i]);
-		keys[i] = &key[i];
 	}
 	sc_index_find_bulk(&m->ix, &bulk, eq, prefetch, &m->st);
 	for (unsigned int i = 0; i < bulk.nb; i++)
@@ -421,9 +422,9 @@ test_bulk_prefetches_candidates_only(void **state)
 {
 	uint64_t keys[2] = {5, 6};
 	struct states st = {.key = keys};
-	const void *ptrs[2] = {&keys[0], &keys[1]};
 	uint32_t hashes[2] = {hash_of(5), hash_of(6)}, values[2];
-	struct sc_index_bulk bulk = {2, hashes, ptrs, values};
+	struct sc_index_bulk bulk = {
+			2, keys, sizeof(keys[0]), hashes, sizeof(hashes[0]), false, values};
 	struct sc_index ix;
 
 	assert_int_equal(sc_index_init(&ix, 1000, -1), 0);

@@ -72,7 +72,7 @@ add_tomb(uint32_t n, uint32_t seen_s, uint32_t *evicted_s)
 static uint32_t
 find_key(const struct sc_flow_key *k)
 {
-	return sc_flow_find(&t, k, sc_flow_hash(k));
+	return sc_flow_find(&t, &(struct sc_flow_ref){.key = *k, .hash = sc_flow_hash(k)});
 }
 
 static uint32_t
@@ -123,19 +123,17 @@ bulk(void **state)
 		sc_flow_give(&t, index[n]);
 	}
 	for (int round = 0; round < 2000; round++) {
-		struct sc_flow_key k[SC_INDEX_BULK_MAX];
-		const struct sc_flow_key *keys[SC_INDEX_BULK_MAX];
-		uint32_t hash[SC_INDEX_BULK_MAX];
+		struct sc_flow_ref ref[SC_INDEX_BULK_MAX];
 		uint32_t which[SC_INDEX_BULK_MAX], out[SC_INDEX_BULK_MAX];
 		uint32_t nb = sc_rng_below(&rng, SC_INDEX_BULK_MAX + 1);
 
 		for (uint32_t i = 0; i < nb; i++) {
 			which[i] = sc_rng_below(&rng, FLOWS + TOMBS + 200);
-			k[i] = key(which[i]);
-			keys[i] = &k[i];
-			hash[i] = sc_flow_hash(&k[i]);
+			ref[i].key = key(which[i]);
+			ref[i].hash = sc_flow_hash(&ref[i].key);
+			sc_flow_expect(&t, &ref[i]);
 		}
-		sc_flow_find_bulk(&t, keys, hash, nb, out);
+		sc_flow_find_bulk(&t, ref, sizeof(ref[0]), nb, out);
 		for (uint32_t i = 0; i < nb; i++) {
 			uint32_t n = which[i], want = SC_NONE;
 
@@ -144,7 +142,7 @@ bulk(void **state)
 			else if (n >= FLOWS && n < FLOWS + TOMBS)
 				want = (n - FLOWS) | SC_TOMB_BIT;
 			assert_int_equal(out[i], want);
-			assert_int_equal(find_key(&k[i]), want);
+			assert_int_equal(find_key(&ref[i].key), want);
 		}
 	}
 }
@@ -197,37 +195,77 @@ production_full(void **state)
 	}
 }
 
+/* Where a flow was, its tombstone is found, and nothing else has moved. */
+static void
+buried_flows(void **state)
+{
+	uint32_t index[FLOWS];
+
+	for (uint32_t n = 0; n < FLOWS; n++)
+		index[n] = add_flow(n);
+	for (uint32_t n = 0; n < TOMBS + 10; n++) {
+		struct sc_flow_key k = key(n);
+		struct sc_tomb b = {.client = k.client,
+					       .cport = k.cport,
+					       .prod = k.prod,
+					       .seen_s = 100 + n},
+			       evicted;
+
+		sc_flow_expect_end(&t, index[n]);
+		sc_flow_bury(&t, index[n], &b, &evicted);
+		sc_flow_give(&t, index[n]);
+		assert_int_equal(evicted.in_use, n >= TOMBS);
+		if (evicted.in_use)
+			assert_int_equal(evicted.seen_s, 100 + n - TOMBS);
+		assert_int_equal(find(n), n % TOMBS | SC_TOMB_BIT);
+	}
+	for (uint32_t n = 0; n < FLOWS; n++)
+		if (n < 10)
+			assert_int_equal(find(n), SC_NONE);
+		else
+			assert_int_equal(find(n),
+					n < TOMBS + 10 ? n % TOMBS | SC_TOMB_BIT : index[n]);
+	assert_int_equal(t.by_key.nb_used, FLOWS - 10);
+}
+
+static uint32_t
+find_tuple(const struct sc_tuple_key *k)
+{
+	return sc_session_find(&t, k, sc_tuple_hash(k));
+}
+
 /* Sessions of one client: by port and target. */
 static void
 tuples(void **state)
 {
-	struct sc_tuple_key k = {0};
-	uint32_t s[3];
+	struct sc_tuple_key k = {.target = 4};
+	uint32_t s[3], hash[3];
 
 	add_flow(0);
 	k.addr = key(0).client;
 	for (int i = 0; i < 3; i++) {
 		s[i] = sc_session_take(&t, 0, (uint32_t)i);
-		t.session[s[i]].port = (uint16_t)(2000 + i);
+		k.port = (uint16_t)(2000 + i);
+		t.session[s[i]].port = k.port;
 		t.session[s[i]].target = 4;
-		assert_int_equal(sc_session_index(&t, s[i]), 0);
+		hash[i] = sc_tuple_hash(&k);
+		assert_int_equal(sc_session_index(&t, s[i], hash[i]), 0);
 	}
-	k.target = 4;
 	for (int i = 0; i < 3; i++) {
 		k.port = (uint16_t)(2000 + i);
-		assert_int_equal(sc_session_find(&t, &k), s[i]);
+		assert_int_equal(find_tuple(&k), s[i]);
 	}
-	sc_session_unindex(&t, s[1]);
+	sc_session_unindex(&t, s[1], hash[1]);
 	k.port = 2001;
-	assert_int_equal(sc_session_find(&t, &k), SC_NONE);
+	assert_int_equal(find_tuple(&k), SC_NONE);
 	k.port = 2000;
 	k.target = 5;
-	assert_int_equal(sc_session_find(&t, &k), SC_NONE);
+	assert_int_equal(find_tuple(&k), SC_NONE);
 	k.target = 4;
 	k.addr = key(4).client;
-	assert_int_equal(sc_session_find(&t, &k), SC_NONE);
-	sc_session_unindex(&t, s[0]);
-	sc_session_unindex(&t, s[2]);
+	assert_int_equal(find_tuple(&k), SC_NONE);
+	sc_session_unindex(&t, s[0], hash[0]);
+	sc_session_unindex(&t, s[2], hash[2]);
 	assert_int_equal(t.by_tuple.nb_used, 0);
 }
 
@@ -250,6 +288,7 @@ main(void)
 			cmocka_unit_test_setup_teardown(bulk, setup, teardown),
 			cmocka_unit_test_setup_teardown(tombstones, setup, teardown),
 			cmocka_unit_test_setup_teardown(production_full, setup, teardown),
+			cmocka_unit_test_setup_teardown(buried_flows, setup, teardown),
 			cmocka_unit_test_setup_teardown(tuples, setup, teardown),
 			cmocka_unit_test(short_times),
 	};
