@@ -211,12 +211,11 @@ push_one(struct sc_replay *e, uint32_t si)
 	}
 	if (!push_gap(s, h))
 		return false;
+	if (is_torn(s, h) && h->kind == SC_HELD_FIN) /* ours: nothing will come behind it */
+		return (gate_pass(e, si, h) || gate_torn(e, s)) && push_fin(e, si);
 	if (is_torn(s, h)) {
-		if (!gate_torn(e, s))
-			return false;
-		if (h->kind == SC_HELD_FIN) /* ours: nothing will come behind it */
-			return push_fin(e, si);
-		session_tear(e, si);
+		if (gate_torn(e, s))
+			session_tear(e, si);
 		return false;
 	}
 	if (!gate_pass(e, si, h))
