@@ -151,26 +151,30 @@ hole_give_up(struct sc_replay *e, uint32_t fi)
 static uint32_t
 tail_missing(const struct sc_flow *f)
 {
-	uint32_t n = f->prod_cack - f->nxt;
+	uint32_t n = f->flags & SC_FLOW_PROD_SEEN ? f->prod_cack - f->nxt : 0;
 
 	return n > 1 && n <= JUMP_MAX ? n : 0;
 }
 
-/* Nothing more will come, and nothing stands beyond a hole: the stream ends here. */
+/*
+ * Nothing more will come, and nothing stands beyond a hole: the stream ends here, or with what production
+ * has acknowledged and the mirror has not shown.
+ */
 static void
 end_here(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t missing = tail_missing(f);
 
-	if (!is_reset(f)) {
-		flow_finish(e, fi, SC_R_COMPLETE_OPEN, 0);
+	if (f->flags & FLOW_CLOSED)
+		return;
+	if (missing > 0) {
+		count_missing(e, f, missing);
+		f->nxt += missing;
+		flow_finish(e, fi, SC_R_CAPTURE_GAP, missing);
 		return;
 	}
-	if (missing > 0)
-		count_missing(e, f, missing);
-	f->nxt += missing;
-	flow_finish(e, fi, missing > 0 ? SC_R_CAPTURE_GAP : SC_R_COMPLETE, missing);
+	flow_finish(e, fi, is_reset(f) ? SC_R_COMPLETE : SC_R_COMPLETE_OPEN, 0);
 }
 
 /* Production's RST: the flow ends, 20 ms later where client bytes are known to be missing. */

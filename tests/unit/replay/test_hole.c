@@ -393,6 +393,39 @@ fin_behind_torn(void **state)
 	bed_end(b);
 }
 
+/* The last bytes are lost, and production acknowledged them: the flow is not whole, however it ends. */
+static void
+lost_at_the_end(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b), *d = bed_conv(b);
+
+	conv_open_said(c, 10);
+	conv_open_said(d, 10);
+	lose(c, 20);
+	conv_prod_ack(c);
+	lose(d, 1); /* may be a FIN */
+	conv_prod_ack(d);
+	sc_replay_drain(b->e, b->now_us);
+	bed_run(b, 300 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	bed_forget(b);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 20);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	bed_end(b);
+	b = bed_new(*state, NULL);
+	c = bed_conv(b);
+	conv_open_said(c, 10);
+	lose(c, 20);
+	conv_prod_ack(c);
+	c->cisn += 100000; /* another connection on the tuple */
+	conv_syn(c);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 20);
+	bed_forget(b);
+	bed_end(b);
+}
+
 /* Holes in two flows at once, one closes by itself: the list of watched flows stays right. */
 static void
 several_holes(void **state)
@@ -478,6 +511,7 @@ main(void)
 			BOTH(no_boundary_in_request),
 			BOTH(fin_behind_hole),
 			BOTH(fin_behind_torn),
+			BOTH(lost_at_the_end),
 			BOTH(several_holes),
 			BOTH(many_come_and_go),
 	};
