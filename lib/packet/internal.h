@@ -43,7 +43,7 @@ struct l4_span {
 static inline uint16_t
 get_be16(const uint8_t *p)
 {
-	return rte_be_to_cpu_16(sc_mem16(p));
+	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t

@@ -402,12 +402,28 @@ take_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t 
 
 /* ---- FIN and RST ---- */
 
+/* Hold the end of the stream, at seq. SC_NONE: no memory. */
+uint32_t
+accept_end(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, enum sc_held_kind kind,
+		uint32_t seq)
+{
+	uint32_t hi = sc_held_take_empty(&e->t);
+	struct sc_held *h;
+
+	if (hi == SC_NONE)
+		return SC_NONE;
+	h = held_at(e, hi);
+	h->kind = (uint8_t)kind;
+	h->seq = seq;
+	annotate(e, f, s, h);
+	return hi;
+}
+
 static __rte_noinline void
 take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t *link = &f->ooo_head, hi;
-	struct sc_held *h;
 
 	if (sc_seq_lt(seq, f->nxt) || (f->flags & FLOW_CLOSED))
 		return;
@@ -419,15 +435,11 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 	}
 	if (f->nb_ooo >= OOO_MAX && seq != f->nxt)
 		return;
-	hi = sc_held_take_empty(&e->t);
+	hi = accept_end(e, f, s, SC_HELD_FIN, seq);
 	if (hi == SC_NONE) {
 		out_of_memory(e, fi, 0);
 		return;
 	}
-	h = held_at(e, hi);
-	h->kind = SC_HELD_FIN;
-	h->seq = seq;
-	annotate(e, f, s, h);
 	if (seq == f->nxt) {
 		flow_close(e, f, SC_FLOW_FIN);
 		accept_in_order(e, fi, hi);
@@ -463,21 +475,38 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	/* From f->nxt, which accept_segment() has compared it with: one far behind is not ahead of `end`. */
 	if ((int32_t)(s->seq - f->nxt) > (int32_t)(end + 1 - f->nxt))
 		end = s->seq;
-	hi = sc_held_take_empty(&e->t);
+	hi = accept_end(e, f, s, SC_HELD_RST, end);
 	if (hi == SC_NONE) {
 		out_of_memory(e, fi, 0);
 		return;
 	}
-	h = held_at(e, hi);
-	h->kind = SC_HELD_RST;
-	h->seq = end;
-	annotate(e, f, s, h);
 	if (end != f->nxt) {
 		insert_ooo(e, fi, link, hi);
 		return;
 	}
 	flow_close(e, f, SC_FLOW_RST);
 	accept_in_order(e, fi, hi);
+}
+
+static bool
+is_beyond(const struct sc_flow *f, uint32_t seq)
+{
+	return (int32_t)(seq - f->nxt) > JUMP_MAX;
+}
+
+static inline void
+note_ack(struct sc_flow *f, const struct sc_seg *s)
+{
+	if ((s->flags & SC_TCP_ACK) && sc_seq_gt(answer_ack(f, s), f->cack))
+		f->cack = answer_ack(f, s);
+}
+
+/* What accept_segment() does with a segment that has neither payload nor SYN, FIN and RST. */
+void
+accept_ack(struct sc_flow *f, const struct sc_seg *s)
+{
+	if (!is_beyond(f, s->seq))
+		note_ack(f, s);
 }
 
 /*
@@ -492,7 +521,7 @@ accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	bool took = false;
 
 	C(e, BYTES_SEEN) += s->payload_len;
-	if ((int32_t)(seq - f->nxt) > JUMP_MAX) {
+	if (is_beyond(f, seq)) {
 		M(e, BYTES_REFUSED, SC_R_BEYOND_WINDOW) += s->payload_len;
 		return false;
 	}
@@ -500,8 +529,7 @@ accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		took = take_payload(e, fi, s, seq);
 	if (f->state == SC_FLOW_FREE)
 		return took;
-	if ((s->flags & SC_TCP_ACK) && sc_seq_gt(answer_ack(f, s), f->cack))
-		f->cack = answer_ack(f, s);
+	note_ack(f, s);
 	if (s->payload_len > 0)
 		f->client_us = SC_MAX((uint32_t)s->cap_us, 1u);
 	if (s->flags & SC_TCP_FIN)

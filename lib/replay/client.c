@@ -124,7 +124,10 @@ known_frame(struct sc_replay *e, uint32_t fi, struct sc_mirror_seg *ms)
 		measure_rtt(f, s);
 		if (!(f->flags & SC_FLOW_BASE) && (s->flags & SC_TCP_ACK))
 			flow_set_base(e, fi, s->ack);
-		took = accept_segment(e, fi, s);
+		if (s->payload_len == 0 && !(s->flags & (SC_TCP_FIN | SC_TCP_RST)))
+			accept_ack(f, s);
+		else
+			took = accept_segment(e, fi, s);
 		if (f->state == SC_FLOW_LIVE)
 			flow_push(e, fi);
 		return took;
@@ -144,13 +147,14 @@ strange_frame(struct sc_replay *e, const struct sc_seg *s)
 bool
 client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 {
+	bool is_bare = ms->seg.payload_len == 0;
 	enum verdict v = VERDICT_OWN;
 	bool took = false;
 
-	if (!(value & SC_TOMB_BIT) && fast_client(e, value, &ms->seg))
+	if (!(value & SC_TOMB_BIT)
+			&& (is_bare ? fast_fin(e, value, &ms->seg)
+				    : fast_client(e, value, &ms->seg)))
 		return true;
-	e->spare = NULL;
-	e->spare_held = SC_NONE;
 	if (value != SC_NONE && (value & SC_TOMB_BIT)) {
 		struct sc_tomb *b = &e->t.tomb[value & ~SC_TOMB_BIT];
 
@@ -162,6 +166,9 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 		e->generation++;
 		value = SC_NONE;
 	}
+	e->spare = NULL;
+	e->spare_held = SC_NONE;
+	e->bare = is_bare ? &ms->seg : NULL;
 	if (value != SC_NONE)
 		v = stranger_client(e, value, &ms->seg);
 	if (v == VERDICT_NEW) {
@@ -175,7 +182,8 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 	else
 		took = known_frame(e, value, ms);
 	/* Sent: spare_held is still that of the frame, and the frame is not there any more. */
-	took |= e->spare_held != SC_NONE && e->spare == NULL;
+	took |= is_bare ? e->bare == NULL : e->spare_held != SC_NONE && e->spare == NULL;
 	e->spare = NULL;
+	e->bare = NULL;
 	return took;
 }

@@ -116,7 +116,7 @@ sc_replay_destroy(struct sc_replay *e)
 
 /* ---- mirror ---- */
 
-static inline bool
+static bool
 is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
 	if (!port_has(e->port_target, port))
@@ -188,7 +188,7 @@ is_synack(const struct sc_seg *s)
 	return (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
 }
 
-/* An endpoint that is not remembered. */
+/* An endpoint that is not remembered, or a port of a target's. */
 static __rte_noinline enum sc_reason
 classify_any(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
@@ -197,6 +197,8 @@ classify_any(struct sc_replay *e, struct sc_mirror_seg *ms)
 	enum sc_half half = SC_HALF_CLIENT;
 	uint32_t prod = SC_NONE;
 
+	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
+		return SC_R_MIRROR_LOOP;
 	if (!is_synack(s) || !port_has(e->port_mapped, s->sport))
 		r = prod_of(e, &s->dst, s->dport, &prod);
 	if (r == SC_R_NOT_MAPPED) {
@@ -214,17 +216,15 @@ sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool is_to = port_has(e->port_mapped, s->dport) && !(is_from && is_synack(s));
 	uint32_t prod = SC_NONE;
 
-	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
-		return SC_R_MIRROR_LOOP;
+	if (port_has(e->port_target, s->dport) || port_has(e->port_target, s->sport))
+		return classify_any(e, ms);
 	if (is_to)
 		prod = prod_remembered(e, &s->dst, s->dport);
-	if (prod != SC_NONE)
-		return note_half(e, ms, SC_HALF_CLIENT, prod);
-	if (!is_to && is_from)
+	else if (is_from)
 		prod = prod_remembered(e, &s->src, s->sport);
-	if (prod != SC_NONE)
-		return note_half(e, ms, SC_HALF_PRODUCTION, prod);
-	return classify_any(e, ms);
+	if (prod == SC_NONE)
+		return classify_any(e, ms);
+	return note_half(e, ms, is_to ? SC_HALF_CLIENT : SC_HALF_PRODUCTION, prod);
 }
 
 void

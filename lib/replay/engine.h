@@ -126,7 +126,9 @@ struct sc_replay {
 	 * spare_held: the first session that sends it may do so in this very frame.
 	 */
 	struct rte_mbuf *spare;
-	uint32_t spare_held, spare_off;           /* where its payload begins */
+	uint32_t spare_held, spare_off; /* where its payload begins */
+	const struct sc_seg *
+			bare; /* the same, of a frame without payload: another such may be sent in it */
 	uint32_t port_mapped[2048];               /* bit map: a rule names this production port */
 	uint32_t port_target[2048];               /* bit map: a target has this port */
 	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
@@ -365,6 +367,9 @@ bool client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 
 /* accept.c */
 bool accept_segment(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
+uint32_t accept_end(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s,
+		enum sc_held_kind kind, uint32_t seq);
+void accept_ack(struct sc_flow *f, const struct sc_seg *s);
 void accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi);
 void accept_merge(struct sc_replay *e, uint32_t fi);
 bool is_mirror_duplicate(struct sc_replay *e, uint32_t fi, const struct sc_seg *s);
@@ -373,6 +378,7 @@ void annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, st
 /* fast.c */
 bool fast_suits(const struct sc_replay_cfg *cfg);
 bool fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
+bool fast_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
 bool fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 
 /* hole.c */

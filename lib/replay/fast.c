@@ -24,19 +24,23 @@ fast_suits(const struct sc_replay_cfg *cfg)
 			&& !cfg->is_general;
 }
 
-/* The next bytes of a live flow that holds none: small enough for a chunk, too many for a probe. */
-static bool
-is_plain_data(const struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s)
+/* What comes next to a live flow that holds nothing; of flags that are not data's it has `wanted`. */
+static inline bool
+is_next(const struct sc_flow *f, const struct sc_seg *s, uint8_t wanted)
 {
-	const uint8_t wanted = SC_TCP_ACK;
-	const uint8_t others = SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST | SC_TCP_URG;
+	const uint8_t all = SC_TCP_ACK | SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST | SC_TCP_URG;
 
 	return f->state == SC_FLOW_LIVE && s->seq == f->nxt && f->held_head == SC_NONE
-			&& f->ooo_head == SC_NONE && (s->flags & (wanted | others)) == wanted
+			&& f->ooo_head == SC_NONE && (s->flags & all) == wanted
 			&& (f->flags & (SC_FLOW_BASE | SC_FLOW_PROD_FIN | FLOW_CLOSED))
-			== SC_FLOW_BASE
-			&& s->payload_len > PADDING_MAX && s->payload_len <= SC_CHUNK_SIZE
-			&& s->payload_len <= e->cfg.copy_below;
+			== SC_FLOW_BASE;
+}
+
+/* Small enough for a chunk, too many for a probe. */
+static inline bool
+is_plain_size(const struct sc_replay *e, uint32_t n)
+{
+	return n > PADDING_MAX && n <= SC_CHUNK_SIZE && n <= e->cfg.copy_below;
 }
 
 /* All acknowledged, nothing waits, and the window is open for n bytes in one segment. */
@@ -74,17 +78,14 @@ count(struct sc_replay *e, uint32_t n)
 	C(e, BYTES_IN_FLIGHT_NOW) += n;
 }
 
-/* The flow after these bytes: accept_segment() and accept_in_order(). */
+/* The flow after this segment: accept_segment() and accept_in_order(). */
 static void
 note_flow(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *seg, uint32_t hi)
 {
 	f->held_head = f->held_tail = hi;
-	f->nxt += seg->payload_len;
-	f->accepted += seg->payload_len;
-	f->is_mid = true;
+	f->nxt += held_span(held_at(e, hi));
 	f->turn_ack = sc_seq_max(f->turn_ack, seg->ack);
 	f->cack = sc_seq_max(f->cack, seg->ack);
-	f->client_us = SC_MAX((uint32_t)seg->cap_us, 1u);
 }
 
 /* The session after they were sent: push_data(). */
@@ -109,9 +110,9 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	struct sc_session *s = session_at(e, fi); /* the only copy */
 	uint32_t hi;
 
-	if (!e->is_fast || !is_plain_data(e, f, seg) || !is_quiet(e, s, seg->payload_len)
-			|| !is_answered(f, s, seg) || !is_reusable(seg->mbuf, seg)
-			|| e->nb_tx >= SC_REPLAY_TX_MAX)
+	if (!e->is_fast || !is_next(f, seg, SC_TCP_ACK) || !is_plain_size(e, seg->payload_len)
+			|| !is_quiet(e, s, seg->payload_len) || !is_answered(f, s, seg)
+			|| !is_reusable(seg->mbuf, seg) || e->nb_tx >= SC_REPLAY_TX_MAX)
 		return false;
 	hi = sc_held_take_chunk(&e->t, seg);
 	if (hi == SC_NONE)
@@ -121,6 +122,9 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	C(e, FRAMES_DUPLICATE) += is_mirror_duplicate(e, fi, seg);
 	annotate(e, f, seg, held_at(e, hi));
 	note_flow(e, f, seg, hi);
+	f->accepted += seg->payload_len;
+	f->is_mid = true;
+	f->client_us = SC_MAX((uint32_t)seg->cap_us, 1u);
 	count(e, seg->payload_len);
 	if (sc_seq_gt(seg->ack, s->base))
 		gate_release(e, s, seg->ack, GATE_EXACT);
@@ -128,6 +132,40 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	send_reused(e, s, held_at(e, hi), seg);
 	note_session(e, s, held_at(e, hi), hi);
 	wake_at(e, fi, s->rto_us); /* is_quiet(): no other deadline but that of an ACK, sent with this */
+	return true;
+}
+
+/*
+ * The client's FIN, of which fast_client() says the same: accept.c's take_fin() and send.c's
+ * push_fin().
+ */
+bool
+fast_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
+{
+	struct sc_flow *f = flow_at(e, fi);
+	struct sc_session *s = session_at(e, fi); /* the only copy */
+	uint32_t hi;
+
+	if (!e->is_fast || !is_next(f, seg, SC_TCP_ACK | SC_TCP_FIN) || !is_quiet(e, s, 0)
+			|| !is_answered(f, s, seg) || !is_reusable(seg->mbuf, seg)
+			|| e->nb_tx >= SC_REPLAY_TX_MAX)
+		return false;
+	hi = accept_end(e, f, seg, SC_HELD_FIN, f->nxt);
+	if (hi == SC_NONE)
+		return false;
+	C(e, FRAMES_CLIENT)++;
+	flow_touch(e, fi);
+	flow_close(e, f, SC_FLOW_FIN);
+	note_flow(e, f, seg, hi);
+	if (sc_seq_gt(seg->ack, s->base))
+		gate_release(e, s, seg->ack, GATE_EXACT);
+	e->bare = seg;
+	send_bare(e, fi, SC_TCP_FIN | SC_TCP_ACK, s->nxt);
+	s->cur_una = hi;
+	s->max = ++s->nxt;
+	s->state = SC_CONN_FIN_SENT;
+	rto_arm(e, s);
+	wake_at(e, fi, s->rto_us);
 	return true;
 }
 

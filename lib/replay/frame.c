@@ -66,12 +66,34 @@ ack_sent(struct sc_replay *e, struct sc_session *s)
 	s->flags &= ~SC_SESS_ACK;
 }
 
+/* A mirror frame cut down to its payload, at `off`. */
+static void
+cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	m->data_off += (uint16_t)off;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+}
+
+/* For headers alone: the mirror frame that is being handled, if it has none but these. */
+static inline struct rte_mbuf *
+bare_alloc(struct sc_replay *e)
+{
+	const struct sc_seg *seg = e->bare;
+
+	if (seg == NULL || e->nb_tx >= SC_REPLAY_TX_MAX || !is_reusable(seg->mbuf, seg))
+		return frame_alloc(e);
+	e->bare = NULL;
+	cut_to_payload(seg->mbuf, seg->payload_off, 0);
+	return seg->mbuf;
+}
+
 /* A segment without payload at wire sequence number `seq`. False: no room, try again. */
 bool
 send_bare(struct sc_replay *e, uint32_t si, uint8_t flags, uint32_t seq)
 {
 	struct sc_session *s = session_at(e, si);
-	struct rte_mbuf *m = frame_alloc(e);
+	struct rte_mbuf *m = bare_alloc(e);
 	struct sc_tx_hdr h;
 
 	if (m == NULL)
@@ -107,7 +129,7 @@ send_syn(struct sc_replay *e, uint32_t si)
 {
 	struct sc_session *s = session_at(e, si);
 	const struct sc_flow *f = flow_of(e, s);
-	struct rte_mbuf *m = frame_alloc(e);
+	struct rte_mbuf *m = bare_alloc(e);
 	struct sc_tx_hdr h;
 
 	if (m == NULL)
@@ -153,15 +175,6 @@ send_stray_ack(struct sc_replay *e, const struct sc_record *rec)
 	}
 	if (frame_out(e, m, &h))
 		C(e, TX_ACK)++;
-}
-
-/* A mirror frame cut down to its payload, at `off`. */
-static void
-cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
-{
-	m->data_off += (uint16_t)off;
-	m->data_len = (uint16_t)len;
-	m->pkt_len = len;
 }
 
 /* The one that brought the held segment. */

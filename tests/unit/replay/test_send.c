@@ -201,7 +201,7 @@ static void
 pool_empty(void **state)
 {
 	struct bed *b = bed_new(*state, NULL);
-	struct rte_mbuf *all[4096];
+	struct rte_mbuf *all[4096], *ack;
 	struct conv *c = bed_conv(b);
 	unsigned int n;
 
@@ -211,10 +211,13 @@ pool_empty(void **state)
 	conv_ack(c);
 	n = rte_mempool_avail_count(b->cfg.pool);
 	assert_int_equal(rte_pktmbuf_alloc_bulk(b->cfg.pool, all, n), 0);
-	/* the ACK's own mbuf comes back only after the SYN was wanted */
+	/* nor may the ACK's own frame be used: others have it, too */
+	ack = b->batch[0].seg.mbuf;
+	rte_mbuf_refcnt_update(ack, 1);
 	bed_flush(b);
 	b->is_batched = false;
 	bed_silent(b);
+	rte_pktmbuf_free(ack);
 	rte_pktmbuf_free_bulk(all, n);
 	bed_run(b, 2 * BED_MS);
 	conv_take_syn(c);
@@ -261,9 +264,9 @@ copies_at_two_speeds(void **state)
 
 /* ---- the mirror's frame goes on to the target itself ---- */
 
-/* A request of 100 bytes stands on the mirror and was not taken yet: its frame. */
-static struct rte_mbuf *
-waiting_frame(struct bed *b, struct conv *c)
+/* An answered request, and what comes now waits on the mirror. */
+static void
+answered(struct bed *b, struct conv *c)
 {
 	conv_open_said(c, 50);
 	conv_target_answer(c, 10);
@@ -271,6 +274,13 @@ waiting_frame(struct bed *b, struct conv *c)
 	bed_run(b, 50 * BED_MS);
 	bed_forget(b);
 	b->is_batched = true;
+}
+
+/* A request of 100 bytes stands on the mirror and was not taken yet: its frame. */
+static struct rte_mbuf *
+waiting_frame(struct bed *b, struct conv *c)
+{
+	answered(b, c);
 	conv_say(c, 100);
 	return b->batch[0].seg.mbuf;
 }
@@ -323,6 +333,36 @@ frame_reused(void **state)
 	bed_run(b, 1500 * BED_MS); /* the retransmission timer */
 	conv_expect(c, SC_TCP_ACK, 100);
 	bed_end(b);
+}
+
+/* So does a FIN without payload; but not when others have its frame, too. */
+static void
+bare_frame_reused(void **state)
+{
+	for (uint16_t others = 0; others < 2; others++) {
+		struct bed *b = bed_new(*state, NULL);
+		struct conv *c = bed_conv(b);
+		struct rte_mbuf *in, *out;
+		struct sc_seg seg;
+
+		answered(b, c);
+		conv_fin(c);
+		in = b->batch[0].seg.mbuf;
+		rte_mbuf_refcnt_update(in, (int16_t)others);
+		out = sent_frame(b);
+		assert_int_equal(out == in, others == 0);
+		assert_int_equal(sc_packet_parse(out, SC_LINK_ETHER, &seg), SC_R_NONE);
+		assert_int_equal(seg.flags, SC_TCP_FIN | SC_TCP_ACK);
+		assert_int_equal(seg.payload_len, 0);
+		assert_int_equal(seg.payload_off, out->pkt_len);
+		rte_pktmbuf_free(out);
+		if (others > 0)
+			rte_pktmbuf_free(in);
+		bed_check(b);
+		bed_run(b, 1500 * BED_MS); /* the retransmission timer */
+		conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+		bed_end(b);
+	}
 }
 
 static void
@@ -410,6 +450,7 @@ main(void)
 			BOTH(pool_empty),
 			BOTH(copies_at_two_speeds),
 			BOTH(frame_reused),
+			BOTH(bare_frame_reused),
 			BOTH(frame_of_others_copied),
 			BOTH(frame_without_headroom_copied),
 			BOTH(a_session_shares),
