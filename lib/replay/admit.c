@@ -30,7 +30,10 @@ admit_init(struct sc_replay *e)
 void
 admit_shed(struct sc_replay *e)
 {
-	e->admit.join_pause_s = (uint32_t)(e->now_us / SC_US_PER_S) + JOIN_PAUSE_S;
+	struct admission *a = &e->admit;
+
+	a->least = e->now_s < a->join_pause_s ? SC_MIN(a->least, a->share) : a->share;
+	a->join_pause_s = e->now_s + JOIN_PAUSE_S;
 }
 
 /* Since when does the flow's client wait for what it said to leave? 0: it does not. */

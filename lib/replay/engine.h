@@ -103,7 +103,8 @@ struct admission {
 	uint64_t next_us, cut_us; /* of the next decision; of one about frames that are lost */
 	uint32_t share;
 	uint32_t nb_high, nb_low; /* decisions in a row that found too much load, or little */
-	uint32_t join_pause_s;    /* until then nothing joins in mid-stream */
+	uint32_t join_pause_s;    /* until then flows that were left out may send frames */
+	uint32_t least;           /* share, since the first of them was */
 	uint32_t cursor;
 	uint32_t lag_left, lag_worst, lag_ended; /* of the walk for flows that lag; 0 left: none */
 };
@@ -338,25 +339,31 @@ void admit_shed(struct sc_replay *e);
 void admit_run(struct sc_replay *e);
 
 /*
- * Flows that are left out get no tombstone: there are too many. For a while a frame that begins no
- * flow and belongs to none is taken for one of theirs.
- */
-static inline bool
-admit_is_after_shed(const struct sc_replay *e)
-{
-	return e->now_us / SC_US_PER_S < e->admit.join_pause_s;
-}
-
-/*
  * hash: of a flow's key. Mixed with shifts between products: a product alone is as linear as the
  * index's own, and those that are admitted would crowd in some of its buckets.
  */
 static inline bool
-is_admitted(const struct sc_replay *e, uint32_t hash)
+is_within(uint32_t hash, uint32_t share)
 {
 	hash = (hash ^ hash >> 16) * 0x7feb352du;
 	hash = (hash ^ hash >> 15) * 0x846ca68bu;
-	return hash >> 16 < e->admit.share;
+	return hash >> 16 < share;
+}
+
+static inline bool
+is_admitted(const struct sc_replay *e, uint32_t hash)
+{
+	return is_within(hash, e->admit.share);
+}
+
+/*
+ * Flows that are left out get no tombstone: there are too many. For a while a frame that begins no
+ * flow and belongs to none is taken for one of theirs, if it may be.
+ */
+static inline bool
+admit_is_after_shed(const struct sc_replay *e, uint32_t hash)
+{
+	return e->now_s < e->admit.join_pause_s && !is_within(hash, e->admit.least);
 }
 
 /* join.c */

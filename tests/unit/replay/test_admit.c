@@ -132,6 +132,28 @@ stays_out(void **state)
 	bed_end(b);
 }
 
+/* A connection that was under way, and would not have been left out, is joined as ever. */
+static void
+others_join(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+	uint64_t shed;
+
+	load_for(b, 1000, 5);
+	while (COUNT_BY(b, FLOW_REFUSED, SHED_ADMISSION) == 0)
+		conv_syn(bed_conv(b));
+	load_for(b, 0, 30);
+	shed = COUNT_BY(b, FRAME_REFUSED, SHED_ADMISSION);
+	for (int i = 0; i < FLOWS; i++) {
+		conv_say(bed_conv(b), 25);
+		conv_answer(&b->conv[b->nb_convs - 1], 10);
+	}
+	shed = COUNT_BY(b, FRAME_REFUSED, SHED_ADMISSION) - shed;
+	assert_in_range(shed, 2, 2 * FLOWS - 2);
+	assert_int_equal(shed / 2 + COUNT(b, FLOWS_MIDSTREAM), FLOWS);
+	bed_end(b);
+}
+
 /* Asked more often than every 100 ms, it decides no more often. */
 static void
 one_decision_a_period(void **state)
@@ -237,6 +259,7 @@ main(void)
 			BOTH(raised),
 			BOTH(floor_of_share),
 			BOTH(stays_out),
+			BOTH(others_join),
 			BOTH(one_decision_a_period),
 			BOTH(file_waits),
 			BOTH(laggard),
