@@ -78,12 +78,12 @@ is_probe(const struct sc_flow *f, const struct sc_seg *s)
 
 /* n more bytes of the flow are accepted, for each of its copies. */
 static void
-count_accepted(struct sc_replay *e, struct sc_flow *f, uint32_t n)
+count_accepted(struct sc_replay *e, const struct sc_flow *f, uint32_t n)
 {
 	uint16_t alive = nb_receivers(e, f);
 
-	f->accepted += n;
 	C(e, BYTES_ACCEPTED) += n;
+	C(e, SPAN_NOW) += n;
 	C(e, BYTES_ACCEPTED_COPIES) += (uint64_t)n * e->cfg.copies;
 	C(e, BYTES_WAITING_NOW) += (uint64_t)n * alive;
 	if (alive != e->cfg.copies)
@@ -120,9 +120,9 @@ annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct 
 		return;
 	if (sc_seq_gt(f->prod_nxt, h->ack) && sc_seq_leq(f->prod_ack, h->seq))
 		h->flags |= SC_HELD_DUPLEX;
-	if (h->ack == f->prod_nxt && f->prod_ack == h->seq && f->prod_us != 0)
+	if (h->ack == f->prod_nxt && f->prod_ack == h->seq && f->has_data)
 		h->flags |= SC_HELD_BOUNDARY;
-	h->think_us = f->prod_us != 0 ? elapsed_us(f->prod_us, (uint32_t)s->cap_us) : 0;
+	h->think_us = f->has_data ? elapsed_us(f->prod_us, (uint32_t)s->cap_us) : 0;
 	h->pause_us = f->pause_us;
 	h->first_us = f->first_us;
 	if (!(h->flags & SC_HELD_TURN))
@@ -142,13 +142,13 @@ accept_in_order(struct sc_replay *e, uint32_t fi, uint32_t hi)
 
 	h->next = SC_NONE;
 	h->refs = nb_receivers(e, f);
-	if (f->held_tail == SC_NONE)
+	if (f->held_head == SC_NONE)
 		f->held_head = hi;
 	else
-		held_at(e, f->held_tail)->next = hi;
-	f->held_tail = hi;
+		held_last(e, f)->next = hi;
+	held_at(e, f->held_head)->tail = hi;
 	if (!(h->flags & SC_HELD_SYNTH))
-		f->nxt = h->seq + held_span(h);
+		flow_advance(e, f, h->seq + held_span(h));
 	f->is_mid = f->is_mid || h->len > 0;
 	if (sc_seq_gt(h->ack, f->turn_ack))
 		f->turn_ack = h->ack;
@@ -170,41 +170,62 @@ void
 accept_merge(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint8_t before = f->nb_ooo;
+	struct sc_hole *x = hole_of(e, f);
+	uint32_t before = nb_ooo(e, f);
 
-	while (f->ooo_head != SC_NONE && held_at(e, f->ooo_head)->seq == f->nxt) {
-		uint32_t hi = f->ooo_head;
+	while (x != NULL && x->head != SC_NONE && held_at(e, x->head)->seq == f->nxt) {
+		uint32_t hi = x->head;
 		struct sc_held *h = held_at(e, hi);
 
-		f->ooo_head = h->next;
-		f->nb_ooo--;
-		f->ooo_bytes -= h->len;
+		x->head = h->next;
+		x->nb--;
+		x->bytes -= h->len;
 		C(e, BYTES_OOO_NOW) -= h->len;
 		if (h->kind != SC_HELD_DATA)
 			flow_close(e, f, h->kind == SC_HELD_FIN ? SC_FLOW_FIN : SC_FLOW_RST);
 		accept_in_order(e, fi, hi);
 	}
-	if (f->nb_ooo == 0 || f->nb_ooo == before)
+	if (x == NULL || x->nb == 0 || x->nb == before)
 		return;
-	f->hole_us = frame_clock(e);
-	f->hole_ack = held_at(e, f->held_tail)->ack;
+	x->us = frame_clock(e);
+	x->ack = held_last(e, f)->ack;
 }
 
-/* Link a held segment in front of *link, among those beyond the hole. */
+/* Where the list of what lies beyond the hole begins; *none if there is no hole. */
+static uint32_t *
+ooo_link(struct sc_replay *e, const struct sc_flow *f, uint32_t *none)
+{
+	struct sc_hole *x = hole_of(e, f);
+
+	*none = SC_NONE;
+	return x == NULL ? none : &x->head;
+}
+
+/* May another flow have a hole? This one may already. */
+static bool
+may_have_hole(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->hole != SC_NONE || e->t.nb_holes < e->t.max_holes;
+}
+
+/* Link a held segment in front of *link, among those beyond the hole, which there may be. */
 static void
 insert_ooo(struct sc_replay *e, uint32_t fi, uint32_t *link, uint32_t hi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 	struct sc_held *h = held_at(e, hi);
-	bool is_first = f->ooo_head == SC_NONE;
+	struct sc_hole *x;
 
+	if (nb_ooo(e, f) == 0) {
+		hole_watch(e, fi);
+		link = &hole_of(e, f)->head;
+	}
+	x = hole_of(e, f);
 	h->next = *link;
 	*link = hi;
-	f->nb_ooo++;
-	f->ooo_bytes += h->len;
+	x->nb++;
+	x->bytes += h->len;
 	C(e, BYTES_OOO_NOW) += h->len;
-	if (is_first)
-		hole_watch(e, fi);
 }
 
 /* The segment *s has moved the stream on: what had overtaken it follows. */
@@ -212,14 +233,14 @@ static void
 merge_overtaken(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t before = f->nb_ooo;
+	uint32_t before = nb_ooo(e, f);
 	bool is_soon = before > 0
-			&& elapsed_us(held_at(e, f->ooo_head)->cap_us, (uint32_t)s->cap_us)
+			&& elapsed_us(held_at(e, ooo_head(e, f))->cap_us, (uint32_t)s->cap_us)
 					<= REORDER_US;
 
 	accept_merge(e, fi);
 	if (is_soon)
-		C(e, SEGMENTS_REORDERED) += before - f->nb_ooo;
+		C(e, SEGMENTS_REORDERED) += before - nb_ooo(e, f);
 }
 
 /* ---- payload ---- */
@@ -237,7 +258,7 @@ out_of_memory(struct sc_replay *e, uint32_t fi, uint32_t bytes)
 static uint32_t
 end_at_fin(struct sc_replay *e, const struct sc_flow *f, uint32_t at, uint32_t end)
 {
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next) {
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = held_at(e, hi)->next) {
 		uint32_t stop = sc_seq_max(held_at(e, hi)->seq, at);
 
 		if (held_at(e, hi)->kind != SC_HELD_FIN || sc_seq_geq(stop, end))
@@ -276,7 +297,7 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 {
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t at = seq + off, end = end_at_fin(e, f, at, seq + s->payload_len);
-	uint32_t *link = &f->ooo_head;
+	uint32_t none, *link = ooo_link(e, f, &none);
 	bool took = false;
 
 	while (sc_seq_lt(at, end)) {
@@ -298,23 +319,26 @@ accept_payload(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_
 			if (sc_seq_lt(o->seq, end))
 				piece_end = o->seq;
 		}
-		if (at != f->nxt && f->nb_ooo >= OOO_MAX) {
+		if (at != f->nxt && nb_ooo(e, f) >= OOO_MAX) {
 			M(e, BYTES_REFUSED, SC_R_HELD_FULL) += end - at;
 			return took;
 		}
-		hi = hold_piece(e, fi, s, at - seq, piece_end - at, &took);
+		hi = at == f->nxt || may_have_hole(e, f)
+				? hold_piece(e, fi, s, at - seq, piece_end - at, &took)
+				: SC_NONE;
 		if (hi == SC_NONE) {
 			out_of_memory(e, fi, end - at);
 			return took;
 		}
 		if (at != f->nxt) {
 			insert_ooo(e, fi, link, hi);
+			link = &held_at(e, hi)->next;
 			at = piece_end;
 			continue;
 		}
 		accept_in_order(e, fi, hi);
 		merge_overtaken(e, fi, s);
-		link = &f->ooo_head;
+		link = ooo_link(e, f, &none);
 		at = sc_seq_lt(f->nxt, end) ? f->nxt : end;
 		M(e, BYTES_DUPLICATE, SC_R_DUP_OVERLAP) += at - piece_end;
 	}
@@ -341,7 +365,7 @@ before_join(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s
 static bool
 is_next(const struct sc_flow *f, const struct sc_seg *s, uint32_t seq)
 {
-	return seq == f->nxt && f->ooo_head == SC_NONE && !(f->flags & FLOW_CLOSED)
+	return seq == f->nxt && f->hole == SC_NONE && !(f->flags & FLOW_CLOSED)
 			&& s->payload_len > PADDING_MAX;
 }
 
@@ -423,7 +447,7 @@ static __rte_noinline void
 take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t *link = &f->ooo_head, hi;
+	uint32_t none, *link = ooo_link(e, f, &none), hi;
 
 	if (sc_seq_lt(seq, f->nxt) || (f->flags & FLOW_CLOSED))
 		return;
@@ -433,9 +457,9 @@ take_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *s, uint32_t seq)
 		if (o->kind == SC_HELD_FIN || sc_seq_gt(o->seq + o->len, seq))
 			return; /* again, or below bytes of the stream */
 	}
-	if (f->nb_ooo >= OOO_MAX && seq != f->nxt)
+	if (nb_ooo(e, f) >= OOO_MAX && seq != f->nxt)
 		return;
-	hi = accept_end(e, f, s, SC_HELD_FIN, seq);
+	hi = seq == f->nxt || may_have_hole(e, f) ? accept_end(e, f, s, SC_HELD_FIN, seq) : SC_NONE;
 	if (hi == SC_NONE) {
 		out_of_memory(e, fi, 0);
 		return;
@@ -457,7 +481,7 @@ static __rte_noinline void
 take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t *link = &f->ooo_head, end = f->nxt, hi;
+	uint32_t none, *link = ooo_link(e, f, &none), end = f->nxt, hi;
 	struct sc_held *h;
 
 	if (f->flags & (SC_FLOW_RST | SC_FLOW_ENDED))
@@ -468,14 +492,14 @@ take_rst(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 			return;
 		end = h->seq + h->len;
 	}
-	if (f->nb_ooo >= OOO_MAX) {
+	if (nb_ooo(e, f) >= OOO_MAX) {
 		hole_give_up(e, fi);
 		return;
 	}
 	/* From f->nxt, which accept_segment() has compared it with: one far behind is not ahead of `end`. */
 	if ((int32_t)(s->seq - f->nxt) > (int32_t)(end + 1 - f->nxt))
 		end = s->seq;
-	hi = accept_end(e, f, s, SC_HELD_RST, end);
+	hi = end == f->nxt || may_have_hole(e, f) ? accept_end(e, f, s, SC_HELD_RST, end) : SC_NONE;
 	if (hi == SC_NONE) {
 		out_of_memory(e, fi, 0);
 		return;

@@ -18,6 +18,7 @@ enum {
 	G_WAITING,
 	G_OOO,
 	G_HELD,
+	G_SPAN,
 	G_ANSWERS,
 	G_COUNT
 };
@@ -49,12 +50,13 @@ walk_flow(const struct sc_replay *e, uint32_t fi, struct gauge *g)
 
 	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = e->t.held[hi].next)
 		held += e->t.held[hi].len;
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = e->t.held[hi].next)
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = e->t.held[hi].next)
 		g[G_OOO].walked += e->t.held[hi].len;
-	g[G_HELD].walked += held + f->ooo_bytes;
+	g[G_HELD].walked += held + ooo_bytes(e, f);
+	g[G_SPAN].walked += flow_span(e, f);
 	if (f->state != SC_FLOW_LIVE) {
 		g[G_EMBRYONIC].walked++;
-		g[G_WAITING].walked += (held + f->ooo_bytes) * e->cfg.copies;
+		g[G_WAITING].walked += (held + ooo_bytes(e, f)) * e->cfg.copies;
 		return;
 	}
 	g[G_LIVE].walked++;
@@ -66,7 +68,7 @@ walk_flow(const struct sc_replay *e, uint32_t fi, struct gauge *g)
 		g[G_CONNS].walked += s->state != SC_CONN_BETWEEN;
 		if (s->state != SC_CONN_BETWEEN && s->state != SC_CONN_SYN_SENT)
 			g[G_ANSWERS].walked += answer_bytes(s);
-		g[G_WAITING].walked += f->ooo_bytes;
+		g[G_WAITING].walked += ooo_bytes(e, f);
 		g[G_IN_FLIGHT].walked += in_flight_of(e, s, &g[G_WAITING].walked);
 	}
 }
@@ -83,6 +85,7 @@ sc_replay_audit(const struct sc_replay *e, struct sc_err *what)
 			[G_WAITING] = {SC_C_BYTES_WAITING_NOW, 0},
 			[G_OOO] = {SC_C_BYTES_OOO_NOW, 0},
 			[G_HELD] = {SC_C_HELD_BYTES_NOW, 0},
+			[G_SPAN] = {SC_C_SPAN_NOW, 0},
 			[G_ANSWERS] = {SC_C_ANSWER_SPAN_NOW, 0},
 	};
 

@@ -69,8 +69,10 @@ measure_rtt(struct sc_flow *f, const struct sc_seg *s)
 {
 	uint32_t us;
 
-	if (f->state == SC_FLOW_EMBRYONIC || (f->rtt_us == 0 && !(f->flags & SC_FLOW_MIDSTREAM))) {
-		f->rtt_us = SC_MAX(elapsed_us(f->syn_us, (uint32_t)s->cap_us), 1u);
+	if (!f->has_data
+			&& (f->state == SC_FLOW_EMBRYONIC
+					|| (f->rtt_us == 0 && !(f->flags & SC_FLOW_MIDSTREAM)))) {
+		f->rtt_us = SC_MAX(elapsed_us(f->prod_us, (uint32_t)s->cap_us), 1u);
 		return;
 	}
 	if (!(f->flags & SC_FLOW_PROD_SEEN) || s->ack != f->prod_nxt || sc_seq_leq(s->ack, f->cack))

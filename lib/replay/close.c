@@ -66,12 +66,12 @@ session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_re
 	struct sc_session *s = session_at(e, si);
 	uint32_t fi = sc_session_flow(&e->t, si), next;
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t abandoned = f->ooo_bytes;
+	uint32_t abandoned = ooo_bytes(e, f);
 
 	if (has_flag(s, SC_SESS_PROBER))
 		atomic_store(&target_of(e, s)->path->state, SC_PATH_UNPROVEN);
 	conn_close(e, si, how);
-	C(e, BYTES_WAITING_NOW) -= f->ooo_bytes;
+	C(e, BYTES_WAITING_NOW) -= ooo_bytes(e, f);
 	for (uint32_t hi = s->cur_una; hi != SC_NONE; hi = next) {
 		next = held_at(e, hi)->next;
 		abandoned += drop_unsent(e, s, hi);

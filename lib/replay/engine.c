@@ -8,6 +8,7 @@
 
 /* One in so many flows has an end (FIN, RST) that waits; payload has a chunk or a frame of its own. */
 #define FLOWS_PER_END 16
+#define FLOWS_PER_HOLE 16 /* one in so many has client bytes missing, for up to 10 s */
 
 static void
 tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
@@ -23,6 +24,7 @@ tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
 	t->max_held = (uint32_t)SC_MIN(
 			(uint64_t)t->max_chunks + t->max_refs + cfg->max_flows / FLOWS_PER_END + 16,
 			UINT32_MAX / 2);
+	t->max_holes = SC_MIN(SC_MAX(cfg->max_flows / FLOWS_PER_HOLE, 4096u), cfg->max_flows);
 	t->by_address = cfg->clients == NULL || cfg->clients->nb == 0;
 	t->socket = cfg->socket;
 	t->now_us = cfg->now_us;
@@ -36,7 +38,6 @@ sc_replay_size(const struct sc_replay_cfg *cfg, unsigned int nb_workers)
 	tables_cfg(cfg, &t);
 	return nb_workers
 			* (sc_tables_size(&t) + sizeof(struct sc_replay)
-					+ sizeof(uint32_t) * cfg->max_flows /* holes */
 					+ tuples_size(cfg, nb_workers));
 }
 
@@ -78,7 +79,6 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	e->cfg = *cfg;
 	e->st = cfg->stats;
 	set_now(e, cfg->now_us);
-	e->holes = calloc(cfg->max_flows, sizeof(*e->holes));
 	e->is_fast = fast_suits(cfg);
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
@@ -87,10 +87,7 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	for (unsigned int i = 0; i < cfg->nb_targets; i++)
 		port_add(e->port_target, cfg->targets[i].port);
 	tables_cfg(cfg, &tc);
-	if (e->holes == NULL)
-		sc_err_set(err, -ENOMEM, "no memory for the list of %u flows with a hole",
-				cfg->max_flows);
-	if (e->holes == NULL || sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
+	if (sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
 		sc_replay_destroy(e);
 		return NULL;
 	}
@@ -110,7 +107,6 @@ sc_replay_destroy(struct sc_replay *e)
 	rte_pktmbuf_free_bulk(e->tx, e->nb_tx);
 	tuples_fini(e);
 	sc_tables_fini(&e->t);
-	free(e->holes);
 	free(e);
 }
 

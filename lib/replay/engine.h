@@ -151,8 +151,7 @@ struct sc_replay {
 	uint32_t idle_s;         /* when was it decided how long a flow may be silent? */
 	bool is_short;           /* since then a flow has found no place in the tables */
 	uint32_t drain_cursor, stop_cursor, reclaim_cursor;
-	uint32_t *holes; /* flows with an open hole */
-	uint32_t nb_holes, hole_cursor;
+	uint32_t hole_cursor;
 	struct admission admit;
 	struct learned learned[SC_TARGETS_MAX];
 	struct dup_entry dup[DUP_ENTRIES];
@@ -259,16 +258,6 @@ answer_bytes(const struct sc_session *s)
 	return s->rcv_nxt - s->irs - 1 - (has_flag(s, SC_SESS_TARGET_FIN) ? 1 : 0);
 }
 
-/*
- * A distance of sequence numbers should be the sum of a and b, and has 32 bits: the number near to
- * that sum which it stands for, as the two may be more than 4 GB together.
- */
-static inline uint64_t
-span_lift(uint32_t span, uint32_t a, uint32_t b)
-{
-	return (uint64_t)a + b + (int32_t)(span - (a + b));
-}
-
 static inline const struct sc_replay_target *
 target_of(const struct sc_replay *e, const struct sc_session *s)
 {
@@ -308,6 +297,59 @@ static inline bool
 is_ack_due(const struct sc_session *s)
 {
 	return s->unacked_segs >= 2 && s->rcv_nxt - s->acked > MSS_DEFAULT_V4;
+}
+
+/* The flow's hole, or NULL. */
+static inline struct sc_hole *
+hole_of(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->hole == SC_NONE ? NULL : &e->t.hole[f->hole];
+}
+
+/* The first held segment beyond the flow's hole, or SC_NONE. */
+static inline uint32_t
+ooo_head(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->hole == SC_NONE ? SC_NONE : e->t.hole[f->hole].head;
+}
+
+/* Payload bytes beyond the flow's hole. */
+static inline uint32_t
+ooo_bytes(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->hole == SC_NONE ? 0 : e->t.hole[f->hole].bytes;
+}
+
+/* Segments beyond the flow's hole. */
+static inline uint32_t
+nb_ooo(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return f->hole == SC_NONE ? 0 : e->t.hole[f->hole].nb;
+}
+
+/* The newest held segment in order, of a flow that holds any. */
+static inline struct sc_held *
+held_last(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return &e->t.held[e->t.held[f->held_head].tail];
+}
+
+/* Client bytes by sequence number: in order, less laps of 4 GB, and beyond a hole. */
+static inline uint64_t
+flow_span(const struct sc_replay *e, const struct sc_flow *f)
+{
+	return (uint64_t)(f->nxt - f->isn - 1) - (f->flags & SC_FLOW_FIN ? 1 : 0) + ooo_bytes(e, f);
+}
+
+/* The stream goes on to `nxt`. A lap of 4 GB is accounted as if it had ended. */
+static inline void
+flow_advance(struct sc_replay *e, struct sc_flow *f, uint32_t nxt)
+{
+	if (nxt - f->isn - 1 < f->nxt - f->isn - 1) {
+		C(e, SPAN_BYTES) += 1ull << 32;
+		C(e, SPAN_NOW) -= 1ull << 32;
+	}
+	f->nxt = nxt;
 }
 
 /* The end of the client's stream has been captured, or is of our making. */
@@ -389,7 +431,7 @@ bool fast_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg);
 bool fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 
 /* hole.c */
-void hole_watch(struct sc_replay *e, uint32_t fi);
+bool hole_watch(struct sc_replay *e, uint32_t fi);
 void hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
 void hole_give_up(struct sc_replay *e, uint32_t fi);
 void hole_reset(struct sc_replay *e, uint32_t fi);

@@ -8,6 +8,8 @@
  */
 #include "engine.h"
 
+#define SPAN_MAX (UINT32_MAX - UINT16_MAX) /* what a connection has counts modulo 4 GB */
+
 /* Queue the session for this deadline, the only one that it has. */
 static void
 wake_at(struct sc_replay *e, uint32_t si, uint32_t due)
@@ -30,8 +32,9 @@ is_next(const struct sc_flow *f, const struct sc_seg *s, uint8_t wanted)
 {
 	const uint8_t all = SC_TCP_ACK | SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST | SC_TCP_URG;
 
-	return f->state == SC_FLOW_LIVE && s->seq == f->nxt && f->held_head == SC_NONE
-			&& f->ooo_head == SC_NONE && (s->flags & all) == wanted
+	return f->state == SC_FLOW_LIVE && s->seq == f->nxt && s->seq - f->isn <= SPAN_MAX
+			&& f->held_head == SC_NONE && f->hole == SC_NONE
+			&& (s->flags & all) == wanted
 			&& (f->flags & (SC_FLOW_BASE | SC_FLOW_PROD_FIN | FLOW_CLOSED))
 			== SC_FLOW_BASE;
 }
@@ -72,6 +75,7 @@ count(struct sc_replay *e, uint32_t n)
 {
 	C(e, BYTES_SEEN) += n;
 	C(e, BYTES_ACCEPTED) += n;
+	C(e, SPAN_NOW) += n;
 	C(e, BYTES_ACCEPTED_COPIES) += n;
 	C(e, HELD_BYTES_NOW) += n;
 	C(e, TX_PAYLOAD_FIRST) += n;
@@ -82,7 +86,7 @@ count(struct sc_replay *e, uint32_t n)
 static void
 note_flow(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *seg, uint32_t hi)
 {
-	f->held_head = f->held_tail = hi;
+	f->held_head = hi;
 	f->nxt += held_span(held_at(e, hi));
 	f->turn_ack = sc_seq_max(f->turn_ack, seg->ack);
 	f->cack = sc_seq_max(f->cack, seg->ack);
@@ -122,7 +126,6 @@ fast_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 	C(e, FRAMES_DUPLICATE) += is_mirror_duplicate(e, fi, seg);
 	annotate(e, f, seg, held_at(e, hi));
 	note_flow(e, f, seg, hi);
-	f->accepted += seg->payload_len;
 	f->is_mid = true;
 	f->client_us = SC_MAX((uint32_t)seg->cap_us, 1u);
 	count(e, seg->payload_len);
@@ -171,8 +174,6 @@ fast_fin(struct sc_replay *e, uint32_t fi, const struct sc_seg *seg)
 
 /* ---- answers ---- */
 
-#define ANSWER_MAX (UINT32_MAX - UINT16_MAX) /* what a connection has counts modulo 4 GB */
-
 static bool
 is_plain_answer(const struct sc_replay *e, const struct sc_session *s, const struct sc_record *rec)
 {
@@ -180,7 +181,7 @@ is_plain_answer(const struct sc_replay *e, const struct sc_session *s, const str
 	const uint16_t busy = SC_SESS_TARGET_FIN | SC_SESS_LOST | SC_SESS_GATE | SC_SESS_PERSIST;
 
 	return e->is_fast && s->state == SC_CONN_OPEN && s->cur_nxt == SC_NONE
-			&& rec->seq == s->rcv_nxt && rec->len > 0 && rec->seq - s->irs <= ANSWER_MAX
+			&& rec->seq == s->rcv_nxt && rec->len > 0 && rec->seq - s->irs <= SPAN_MAX
 			&& rec->wnd > 0 && s->wnd > 0 && (rec->flags & (wanted | others)) == wanted
 			&& (s->flags & busy) == 0 && s->nxt == s->max && rec->ack == s->max;
 }
@@ -191,10 +192,11 @@ is_one_in_flight(struct sc_replay *e, const struct sc_flow *f, const struct sc_s
 {
 	const struct sc_held *h;
 
-	if (f->held_head != s->cur_una || f->held_tail != s->cur_una)
+	if (f->held_head != s->cur_una)
 		return false;
 	h = held_at(e, s->cur_una);
-	return h->kind == SC_HELD_DATA && h->refs == 1 && h->seq + s->offset + h->len == s->max;
+	return h->next == SC_NONE && h->kind == SC_HELD_DATA && h->refs == 1
+			&& h->seq + s->offset + h->len == s->max;
 }
 
 /* The request has arrived: new_ack(), deliver() and held_release(). */
@@ -206,7 +208,7 @@ note_delivered(struct sc_replay *e, struct sc_flow *f, struct sc_session *s)
 	C(e, BYTES_DELIVERED) += n;
 	C(e, BYTES_IN_FLIGHT_NOW) -= n;
 	C(e, HELD_BYTES_NOW) -= held_at(e, hi)->len;
-	f->held_head = f->held_tail = s->cur_una = SC_NONE;
+	f->held_head = s->cur_una = SC_NONE;
 	sc_held_give(&e->t, hi);
 	if (has_flag(s, SC_SESS_TIMED) && sc_seq_gt(s->max, s->mark))
 		rtt_sample(s, e->now - s->rtt_us);

@@ -135,7 +135,7 @@ fill_from_syn(struct sc_flow *f, const struct sc_seg *s)
 	f->opts = s->opts & (SC_OPT_MSS | SC_OPT_WSCALE | SC_OPT_TS);
 	f->mss = s->mss;
 	f->wscale = s->wscale;
-	f->syn_us = (uint32_t)s->cap_us;
+	f->prod_us = (uint32_t)s->cap_us;
 	f->state = SC_FLOW_EMBRYONIC;
 }
 
@@ -227,13 +227,11 @@ static void
 flow_remove(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_admitted)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t span = f->nxt - f->isn - 1 - (f->flags & SC_FLOW_FIN ? 1 : 0);
 
-	C(e, SPAN_BYTES) += span_lift(span + f->ooo_bytes, f->accepted, f->missing);
-	C(e, SPAN_ACCEPTED) += f->accepted;
-	C(e, SPAN_MISSING) += f->missing;
-	C(e, BYTES_OOO_NOW) -= f->ooo_bytes;
-	C(e, HELD_BYTES_NOW) -= free_list(e, f->held_head) + free_list(e, f->ooo_head);
+	C(e, SPAN_BYTES) += flow_span(e, f);
+	C(e, SPAN_NOW) -= flow_span(e, f);
+	C(e, BYTES_OOO_NOW) -= ooo_bytes(e, f);
+	C(e, HELD_BYTES_NOW) -= free_list(e, f->held_head) + free_list(e, ooo_head(e, f));
 	if (!(f->flags & SC_FLOW_DETACHED))
 		bury(e, fi, reason, was_admitted);
 	sc_flow_give(&e->t, fi);
@@ -247,7 +245,7 @@ flow_held_bytes(struct sc_replay *e, const struct sc_flow *f)
 
 	for (uint32_t hi = f->held_head; hi != SC_NONE; hi = held_at(e, hi)->next)
 		bytes += held_at(e, hi)->len;
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = held_at(e, hi)->next)
 		bytes += held_at(e, hi)->len;
 	return bytes;
 }
@@ -328,7 +326,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	h->flags = SC_HELD_SYNTH | (gap > 0 && f->is_mid ? SC_HELD_TORN : 0);
 	h->seq = f->nxt;
 	h->gap = gap;
-	h->gap_ack = f->hole_ack;
+	h->gap_ack = f->hole == SC_NONE ? f->cack : hole_of(e, f)->ack;
 	h->ack = f->cack;
 	h->cap_us = f->client_us;
 	accept_in_order(e, fi, hi);

@@ -10,23 +10,23 @@
 #define CLIENT_ONLY_BYTES (64 * 1024)
 #define BOUNDARY_WAIT_US (10 * SC_US_PER_S)
 
-void
+/* A hole begins. False: too many flows have one. */
+bool
 hole_watch(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 
-	f->hole_us = frame_clock(e);
-	f->hole_ack = f->cack;
-	if (f->is_watched)
-		return;
-	f->is_watched = true;
-	e->holes[e->nb_holes++] = fi;
+	if (f->hole == SC_NONE && !sc_hole_take(&e->t, fi))
+		return false;
+	hole_of(e, f)->us = frame_clock(e);
+	hole_of(e, f)->ack = f->cack;
+	return true;
 }
 
 static bool
 has_turn(struct sc_replay *e, const struct sc_flow *f)
 {
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next)
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = held_at(e, hi)->next)
 		if (held_at(e, hi)->flags & SC_HELD_TURN)
 			return true;
 	return false;
@@ -48,7 +48,7 @@ has_end(struct sc_replay *e, const struct sc_flow *f)
 {
 	if (is_reset(f))
 		return true;
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next) {
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = held_at(e, hi)->next) {
 		const struct sc_held *h = held_at(e, hi);
 
 		if (h->kind == SC_HELD_RST)
@@ -66,24 +66,26 @@ is_declared(struct sc_replay *e, const struct sc_flow *f, uint32_t waited_us)
 {
 	if (waited_us < REORDER_US)
 		return false;
-	if (f->nb_ooo >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US || has_end(e, f))
+	if (nb_ooo(e, f) >= OOO_MAX || waited_us >= BOUNDARY_WAIT_US || has_end(e, f))
 		return true;
 	if (f->flags & SC_FLOW_PROD_SEEN)
-		return sc_seq_geq(f->prod_cack, held_at(e, f->ooo_head)->seq);
-	return waited_us >= CLIENT_ONLY_US || f->ooo_bytes >= CLIENT_ONLY_BYTES || has_turn(e, f);
+		return sc_seq_geq(f->prod_cack, held_at(e, ooo_head(e, f))->seq);
+	return waited_us >= CLIENT_ONLY_US || ooo_bytes(e, f) >= CLIENT_ONLY_BYTES
+			|| has_turn(e, f);
 }
 
 /* Drop the first segment beyond the hole: its bytes were accepted, and are skipped. */
 static void
-skip_first(struct sc_replay *e, struct sc_flow *f)
+skip_first(struct sc_replay *e, const struct sc_flow *f)
 {
-	uint32_t hi = f->ooo_head;
+	struct sc_hole *x = hole_of(e, f);
+	uint32_t hi = x->head;
 	struct sc_held *h = held_at(e, hi);
 	uint16_t alive = nb_receivers(e, f);
 
-	f->ooo_head = h->next;
-	f->nb_ooo--;
-	f->ooo_bytes -= h->len;
+	x->head = h->next;
+	x->nb--;
+	x->bytes -= h->len;
 	C(e, BYTES_OOO_NOW) -= h->len;
 	C(e, HELD_BYTES_NOW) -= h->len;
 	C(e, BYTES_WAITING_NOW) -= (uint64_t)h->len * alive;
@@ -92,10 +94,10 @@ skip_first(struct sc_replay *e, struct sc_flow *f)
 }
 
 static void
-count_missing(struct sc_replay *e, struct sc_flow *f, uint32_t bytes)
+count_missing(struct sc_replay *e, uint32_t bytes)
 {
-	f->missing += bytes;
 	C(e, BYTES_MISSING) += bytes;
+	C(e, SPAN_NOW) += bytes;
 }
 
 /* Go on at the segment `to` beyond the hole; everything before it is missing or skipped. */
@@ -105,19 +107,19 @@ resume_at(struct sc_replay *e, uint32_t fi, uint32_t to)
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t from = f->nxt, at = f->nxt;
 
-	while (f->ooo_head != to) {
-		struct sc_held *h = held_at(e, f->ooo_head);
+	while (ooo_head(e, f) != to) {
+		struct sc_held *h = held_at(e, ooo_head(e, f));
 
-		count_missing(e, f, h->seq - at);
+		count_missing(e, h->seq - at);
 		at = h->seq + h->len;
 		skip_first(e, f);
 	}
-	count_missing(e, f, held_at(e, to)->seq - at);
+	count_missing(e, held_at(e, to)->seq - at);
 	held_at(e, to)->gap = held_at(e, to)->seq - from;
-	held_at(e, to)->gap_ack = f->hole_ack;
+	held_at(e, to)->gap_ack = hole_of(e, f)->ack;
 	if (f->is_mid)
 		held_at(e, to)->flags |= SC_HELD_TORN;
-	f->nxt = held_at(e, to)->seq;
+	flow_advance(e, f, held_at(e, to)->seq);
 	accept_merge(e, fi);
 	if (f->state == SC_FLOW_LIVE)
 		flow_push(e, fi);
@@ -130,11 +132,11 @@ hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome)
 	struct sc_flow *f = flow_at(e, fi);
 	uint32_t from = f->nxt;
 
-	while (f->ooo_head != SC_NONE) {
-		struct sc_held *h = held_at(e, f->ooo_head);
+	while (ooo_head(e, f) != SC_NONE) {
+		struct sc_held *h = held_at(e, ooo_head(e, f));
 
-		count_missing(e, f, h->seq - f->nxt);
-		f->nxt = h->seq + h->len;
+		count_missing(e, h->seq - f->nxt);
+		flow_advance(e, f, h->seq + h->len);
 		skip_first(e, f);
 	}
 	flow_finish(e, fi, outcome, f->nxt - from);
@@ -169,8 +171,8 @@ end_here(struct sc_replay *e, uint32_t fi)
 	if (f->flags & FLOW_CLOSED)
 		return;
 	if (missing > 0) {
-		count_missing(e, f, missing);
-		f->nxt += missing;
+		count_missing(e, missing);
+		flow_advance(e, f, f->nxt + missing);
 		flow_finish(e, fi, SC_R_CAPTURE_GAP, missing);
 		return;
 	}
@@ -186,19 +188,16 @@ hole_reset(struct sc_replay *e, uint32_t fi)
 	if ((f->flags & FLOW_CLOSED) || is_reset(f))
 		return;
 	f->reason = SC_R_COMPLETE;
-	if (f->nb_ooo > 0)
+	if (nb_ooo(e, f) > 0 || (tail_missing(f) > 0 && hole_watch(e, fi)))
 		return;
-	if (tail_missing(f) > 0)
-		hole_watch(e, fi);
-	else
-		end_here(e, fi);
+	end_here(e, fi);
 }
 
 /* No frame of the flow will come any more. */
 void
 hole_cut(struct sc_replay *e, uint32_t fi)
 {
-	if (flow_at(e, fi)->nb_ooo > 0)
+	if (nb_ooo(e, flow_at(e, fi)) > 0)
 		hole_give_up(e, fi);
 	else
 		end_here(e, fi);
@@ -209,27 +208,25 @@ static bool
 check(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
-	uint32_t waited_us = frame_clock(e) - f->hole_us;
+	uint32_t waited_us = frame_clock(e) - hole_of(e, f)->us;
 
-	if (f->state == SC_FLOW_FREE || (f->nb_ooo == 0 && !is_reset(f))) {
-		f->is_watched = false;
+	if (nb_ooo(e, f) == 0 && !is_reset(f))
 		return true;
-	}
-	if (f->nb_ooo == 0) {
+	if (nb_ooo(e, f) == 0) {
 		if (waited_us >= REORDER_US || tail_missing(f) == 0)
 			end_here(e, fi);
 		return false;
 	}
 	if (!is_declared(e, f, waited_us))
 		return false;
-	for (uint32_t hi = f->ooo_head; hi != SC_NONE; hi = held_at(e, hi)->next) {
+	for (uint32_t hi = ooo_head(e, f); hi != SC_NONE; hi = held_at(e, hi)->next) {
 		if (held_at(e, hi)->kind == SC_HELD_DATA
 				&& (held_at(e, hi)->flags & SC_HELD_BOUNDARY)) {
 			resume_at(e, fi, hi);
 			return false;
 		}
 	}
-	if ((f->flags & SC_FLOW_PROD_SEEN) && waited_us < BOUNDARY_WAIT_US && f->nb_ooo < OOO_MAX
+	if ((f->flags & SC_FLOW_PROD_SEEN) && waited_us < BOUNDARY_WAIT_US && nb_ooo(e, f) < OOO_MAX
 			&& !has_end(e, f))
 		return false;
 	hole_give_up(e, fi);
@@ -241,19 +238,23 @@ uint32_t
 hole_run(struct sc_replay *e)
 {
 	uint32_t settled = 0;
-	uint32_t todo = SC_MIN(e->nb_holes, 64u);
+	uint32_t todo = SC_MIN(e->t.nb_holes, 64u);
 
 	for (uint32_t n = 0; n < todo; n++) {
-		if (e->hole_cursor >= e->nb_holes)
+		uint32_t fi;
+
+		if (e->hole_cursor >= e->t.nb_holes)
 			e->hole_cursor = 0;
-		if (e->nb_holes == 0)
+		if (e->t.nb_holes == 0)
 			break;
-		if (check(e, e->holes[e->hole_cursor])) {
-			e->holes[e->hole_cursor] = e->holes[--e->nb_holes];
-			settled++;
-		} else {
+		fi = e->t.hole[e->hole_cursor].flow;
+		if (check(e, fi))
+			sc_hole_give(&e->t, fi);
+		/* Is another's here now? This one's flow may have ended, too. */
+		if (e->hole_cursor < e->t.nb_holes && e->t.hole[e->hole_cursor].flow == fi)
 			e->hole_cursor++;
-		}
+		else
+			settled++;
 	}
 	return settled;
 }

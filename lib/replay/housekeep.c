@@ -21,7 +21,7 @@
 static bool
 is_never_opened(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return !e->cfg.is_file || (uint32_t)e->cap_us - f->syn_us > EMBRYONIC_TTL_S * SC_US_PER_S;
+	return !e->cfg.is_file || (uint32_t)e->cap_us - f->prod_us > EMBRYONIC_TTL_S * SC_US_PER_S;
 }
 
 /*
@@ -31,7 +31,7 @@ is_never_opened(const struct sc_replay *e, const struct sc_flow *f)
 static bool
 is_silent(const struct sc_replay *e, const struct sc_flow *f, uint32_t idle_s)
 {
-	uint32_t now = (uint32_t)e->cap_us, us = elapsed_us(f->syn_us, now);
+	uint32_t now = (uint32_t)e->cap_us, us = elapsed_us(f->prod_us, now);
 
 	if (idle_s <= e->t.sweep.long_s)
 		return false;
@@ -39,8 +39,6 @@ is_silent(const struct sc_replay *e, const struct sc_flow *f, uint32_t idle_s)
 		return true;
 	if (f->client_us != 0)
 		us = SC_MIN(us, elapsed_us(f->client_us, now));
-	if (f->prod_us != 0)
-		us = SC_MIN(us, elapsed_us(f->prod_us, now));
 	return us / SC_US_PER_S > e->cfg.session_timeout_s;
 }
 

@@ -9,7 +9,7 @@
 static bool
 is_boundary(const struct sc_flow *f, const struct sc_seg *s)
 {
-	return (f->flags & SC_FLOW_PROD_SEEN) && f->prod_us != 0 && s->payload_len > 0
+	return (f->flags & SC_FLOW_PROD_SEEN) && f->has_data && s->payload_len > 0
 			&& s->ack == f->prod_nxt && f->prod_ack == s->seq
 			&& (s->flags & (SC_TCP_ACK | SC_TCP_RST)) == SC_TCP_ACK;
 }

@@ -169,7 +169,7 @@ session_start(struct sc_replay *e, uint32_t fi, uint32_t copy, bool is_prober)
 	s->una = f->isn;
 	s->cur_una = s->cur_nxt = f->held_head;
 	s->base = f->prod_base;
-	s->last_cap_us = f->syn_us; /* production's spacing begins with the handshake */
+	s->last_cap_us = f->prod_us; /* production's spacing begins with the handshake */
 	if (is_prober && copy == 0)
 		s->flags |= SC_SESS_PROBER;
 	if (session_connect(e, si) < 0) {

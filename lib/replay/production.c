@@ -15,7 +15,8 @@ note_synack(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 	flow_set_base(e, fi, s->seq + 1);
 	f->prod_nxt = s->seq + 1;
 	f->prod_ack = f->prod_cack = s->ack;
-	f->syn_us = (uint32_t)s->cap_us;
+	if (!f->has_data)
+		f->prod_us = (uint32_t)s->cap_us;
 	f->flags |= SC_FLOW_PROD_SEEN;
 }
 
@@ -25,9 +26,9 @@ note_duplex(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, uint
 {
 	struct sc_held *h;
 
-	if (f->held_tail == SC_NONE)
+	if (f->held_head == SC_NONE)
 		return;
-	h = held_at(e, f->held_tail);
+	h = held_last(e, f);
 	if (h->kind == SC_HELD_DATA && sc_seq_gt(end, h->ack) && sc_seq_leq(s->ack, h->seq))
 		h->flags |= SC_HELD_DUPLEX;
 }
@@ -50,6 +51,7 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 	f->prod_nxt = end;
 	f->prod_ack = s->ack;
 	f->prod_us = cap;
+	f->has_data = true;
 	if (s->ack == f->nxt)
 		f->is_mid = false;
 	note_duplex(e, f, s, end);

@@ -51,11 +51,11 @@ held_release(struct sc_replay *e, struct sc_flow *f, uint32_t hi)
 		uint32_t head = f->held_head;
 
 		f->held_head = held_at(e, head)->next;
+		if (f->held_head != SC_NONE)
+			held_at(e, f->held_head)->tail = held_at(e, head)->tail;
 		C(e, HELD_BYTES_NOW) -= held_at(e, head)->len;
 		sc_held_give(&e->t, head);
 	}
-	if (f->held_head == SC_NONE)
-		f->held_tail = SC_NONE;
 }
 
 /* Everything below `ack` has arrived: count it, and let go of what is complete. */

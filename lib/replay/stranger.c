@@ -28,7 +28,7 @@ client_distance(struct sc_replay *e, const struct sc_flow *f, uint32_t seq)
 
 	if (least > SEQ_NEAR && (f->flags & SC_FLOW_PROD_SEEN))
 		least = SC_MIN(least, distance(seq, f->prod_cack));
-	for (uint32_t hi = f->ooo_head; least > SEQ_NEAR && hi != SC_NONE;
+	for (uint32_t hi = ooo_head(e, f); least > SEQ_NEAR && hi != SC_NONE;
 			hi = held_at(e, hi)->next)
 		least = SC_MIN(least, distance(seq, held_at(e, hi)->seq + held_at(e, hi)->len));
 	return least;

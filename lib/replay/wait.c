@@ -13,6 +13,13 @@ target_index(const struct sc_replay *e, const struct sc_flow *f)
 	return e->t.prod[f->prod].target;
 }
 
+/* The one behind a waiting flow: it stands in its first session, which there is not yet. */
+static uint32_t *
+next_of(struct sc_replay *e, uint32_t fi)
+{
+	return &session_at(e, sc_session_of(&e->t, fi, 0))->wait_next;
+}
+
 /* Oldest first: the flow goes to the end of its target's list. */
 void
 waiting_add(struct sc_replay *e, uint32_t fi)
@@ -21,11 +28,11 @@ waiting_add(struct sc_replay *e, uint32_t fi)
 	uint16_t target = target_index(e, f);
 
 	f->state = SC_FLOW_WAITING;
-	f->wait_next = SC_NONE;
+	*next_of(e, fi) = SC_NONE;
 	if (e->waiting[target] == SC_NONE)
 		e->waiting[target] = fi;
 	else
-		flow_at(e, e->waiting_tail[target])->wait_next = fi;
+		*next_of(e, e->waiting_tail[target]) = fi;
 	e->waiting_tail[target] = fi;
 	e->nb_waiting++;
 }
@@ -39,11 +46,11 @@ waiting_drop(struct sc_replay *e, uint32_t fi)
 
 	while (*link != SC_NONE && *link != fi) {
 		before = *link;
-		link = &flow_at(e, *link)->wait_next;
+		link = next_of(e, *link);
 	}
 	if (*link == SC_NONE)
 		return;
-	*link = flow_at(e, fi)->wait_next;
+	*link = *next_of(e, fi);
 	if (*link == SC_NONE)
 		e->waiting_tail[target] = before;
 	e->nb_waiting--;

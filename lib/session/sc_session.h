@@ -157,7 +157,8 @@ struct sc_held {
 	uint16_t sum;      /* of the payload, as if at an even offset */
 	uint16_t urg;
 	uint8_t kind, flags;
-	uint32_t off; /* REF: offset of the payload in the frame; chunks: first chunk */
+	uint32_t off;  /* REF: offset of the payload in the frame; chunks: first chunk */
+	uint32_t tail; /* of a flow's first held segment: the last one */
 	struct rte_mbuf *mbuf;
 };
 
@@ -182,12 +183,18 @@ enum sc_flow_state {
 #define SC_FLOW_ENDED 0x40     /* nothing more is taken from the mirror (FIN, gap, stop) */
 #define SC_FLOW_BASE 0x80      /* prod_base is valid */
 
+/*
+ * A flow: its key, then what each frame of it reads. Numbers are captured sequence numbers where
+ * nothing else is said, times the low 32 bits of the capture's microseconds.
+ */
 struct sc_flow {
 	struct sc_addr client;
 	uint16_t cport;
 	uint16_t prod; /* index into the production dictionary */
 	uint32_t isn;
-	uint32_t nxt;       /* next captured sequence number expected in order */
+	uint32_t nxt;       /* the next one expected in order */
+	uint32_t held_head; /* held segments in order; of a free flow: the next free one */
+	uint32_t hole;      /* its entry among those with a hole; SC_NONE: it has none */
 	uint32_t cack;      /* highest ACK number of the client */
 	uint32_t turn_ack;  /* ACK number of the newest turn's first segment */
 	uint32_t prod_base; /* production's first byte: ACK numbers are counted from here */
@@ -195,30 +202,32 @@ struct sc_flow {
 	uint32_t prod_ack;  /* ACK number on the segment that carried it */
 	uint32_t prod_cack; /* highest ACK number production sent */
 	uint32_t prod_fin;
-	uint32_t prod_us;   /* time of that newest byte */
-	uint32_t client_us; /* time of the client's newest data */
+	uint32_t prod_us; /* has_data: of that newest byte; before: of SYN or, once seen, SYN-ACK */
+	uint32_t client_us; /* of the client's newest data; 0: none */
 	uint32_t pause_us;  /* longest pause in production's answer of this turn */
-	uint32_t first_us;  /* its time to first byte */
+	uint32_t first_us;  /* its time to first byte; 0: none came */
 	uint32_t rtt_us;    /* the client's; 0 unknown */
-	uint32_t syn_us;    /* SYN or, once seen, SYN-ACK */
-	uint32_t held_head, held_tail, ooo_head;
-	uint32_t ooo_bytes;
-	uint32_t hole_ack; /* the client's ACK number when it was noticed */
-	uint32_t hole_us;  /* when the open hole was noticed; valid while ooo_head is not SC_NONE */
-	uint32_t wait_next;         /* in SC_FLOW_WAITING: the next waiting flow */
-	uint32_t accepted, missing; /* modulo 2^32 */
-	uint16_t live;              /* sessions alive */
+	uint16_t live;      /* sessions alive */
 	uint16_t mss;
 	uint8_t wscale : 4, opts : 4; /* of the SYN: SC_OPT_* */
 	uint8_t state : 6;
-	uint8_t is_watched : 1; /* in the list of flows with a hole */
-	uint8_t is_mid : 1;     /* production has not answered after exactly the bytes before nxt */
+	uint8_t is_mid : 1;   /* production has not answered after exactly the bytes before nxt */
+	uint8_t has_data : 1; /* production has sent a byte */
 	uint8_t flags;
 	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
 	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
-	uint8_t nb_ooo;
-} __attribute__((aligned(64)));
-_Static_assert(sizeof(struct sc_flow) == 128, "a flow is two cache lines");
+} __attribute__((aligned(32)));
+_Static_assert(sizeof(struct sc_flow) == 96, "a flow lies in two cache lines, two in three");
+
+/* What a flow has besides while client bytes are missing in it. */
+struct sc_hole {
+	uint32_t flow;
+	uint32_t head;  /* held segments beyond the hole, in order; SC_NONE: closed again */
+	uint32_t bytes; /* of those */
+	uint32_t nb;    /* their number */
+	uint32_t ack;   /* the client's ACK number when the hole was noticed */
+	uint32_t us;    /* when it was noticed, by the clock that frames are late by */
+};
 
 /* ---- sessions ---- */
 
@@ -270,14 +279,17 @@ struct sc_session {
 	uint8_t stale : 4;    /* bare ACKs that answered a SYN */
 	uint8_t dup_acks : 2; /* in a row; 3 and more */
 	uint8_t reopens : 2;
-	uint8_t strikes : 3;   /* turns without an answer, or in SYN-SENT: SYNs refused */
-	uint8_t was_open : 1;  /* a connection of it was established */
-	uint16_t mss;          /* of the target; in SYN-SENT: ours */
-	uint32_t offset;       /* sequence number on the wire = captured + offset */
-	uint32_t una;          /* unacknowledged; in SYN-SENT: our ISN */
-	uint32_t nxt, max;     /* next to send, highest sent */
-	uint32_t cur_una;      /* held segments that una */
-	uint32_t cur_nxt;      /* and nxt stand in; SC_NONE: at the end */
+	uint8_t strikes : 3;  /* turns without an answer, or in SYN-SENT: SYNs refused */
+	uint8_t was_open : 1; /* a connection of it was established */
+	uint16_t mss;         /* of the target; in SYN-SENT: ours */
+	uint32_t offset;      /* sequence number on the wire = captured + offset */
+	uint32_t una;         /* unacknowledged; in SYN-SENT: our ISN */
+	uint32_t nxt, max;    /* next to send, highest sent */
+	union {
+		uint32_t cur_una;   /* held segment that una stands in; SC_NONE: at the end */
+		uint32_t wait_next; /* session 0 of a flow in SC_FLOW_WAITING: the next of them */
+	};
+	uint32_t cur_nxt;      /* the same for nxt */
 	uint32_t rcv_nxt, irs; /* of the target */
 	uint32_t acked;        /* last RCV.NXT that we sent */
 	uint32_t wnd;          /* the target's, in bytes */
@@ -358,6 +370,7 @@ struct sc_tables_cfg {
 	uint32_t copies; /* sessions a flow */
 	uint32_t max_tombs;
 	uint32_t max_held;   /* held segments */
+	uint32_t max_holes;  /* flows that may have a hole at a time */
 	uint32_t max_chunks; /* of 256 bytes */
 	uint32_t max_refs;   /* mbufs that may be held by reference */
 	bool by_address;     /* sessions keep client addresses: index them by tuple */
@@ -383,9 +396,11 @@ struct sc_tables {
 	struct sc_session *session;
 	struct sc_tomb *tomb;
 	struct sc_held *held;
+	struct sc_hole *hole; /* the first nb_holes */
 	uint8_t (*chunk)[SC_CHUNK_SIZE];
 	uint32_t *chunk_next;
 	uint32_t copies, nb_sessions; /* of a flow; in all */
+	uint32_t nb_holes, max_holes;
 	struct sc_flow_pool free_flow;
 	struct sc_freelist free_held, free_chunk;
 	uint32_t tomb_next;         /* the next one to be used, oldest first */
@@ -474,6 +489,13 @@ sc_flow_prefetch(const struct sc_tables *t, uint32_t flow)
 		rte_prefetch0(p + off);
 	rte_prefetch0(&t->sweep.last_seen[flow]);
 }
+
+/*
+ * Give the flow an entry for a hole, or take it from it: then another flow's entry moves to its place.
+ * False: all are in use.
+ */
+bool sc_hole_take(struct sc_tables *t, uint32_t flow);
+void sc_hole_give(struct sc_tables *t, uint32_t flow);
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_ref *ref);

@@ -60,6 +60,7 @@ sc_tables_size(const struct sc_tables_cfg *cfg)
 	size += sc_mem_size(nb, sizeof(struct sc_wheel_node));
 	size += sc_mem_size(cfg->max_tombs, sizeof(struct sc_tomb));
 	size += sc_mem_size(cfg->max_held, sizeof(struct sc_held));
+	size += sc_mem_size(cfg->max_holes, sizeof(struct sc_hole));
 	size += sc_mem_size(cfg->max_chunks, SC_CHUNK_SIZE) + sc_mem_size(cfg->max_chunks, 4);
 	size += sc_mem_size(cfg->max_held, 4) + sc_mem_size(cfg->max_chunks, 4);
 	size += sc_mem_size(cfg->max_flows, 4); /* last seen */
@@ -79,6 +80,7 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 	t->nb_sessions = (uint32_t)nb_sessions(cfg);
 	t->nb_tombs = cfg->max_tombs;
 	t->max_refs = cfg->max_refs;
+	t->max_holes = cfg->max_holes;
 	t->free_flow.total = cfg->max_flows; /* what is unmapped if the rest cannot be had */
 	t->free_held.total = cfg->max_held;
 	t->free_chunk.total = cfg->max_chunks;
@@ -88,6 +90,7 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 			&& (t->node = sc_mem_map(t->nb_sessions, sizeof(*t->node), node)) != NULL
 			&& (t->tomb = sc_mem_map(cfg->max_tombs, sizeof(*t->tomb), node)) != NULL
 			&& (t->held = sc_mem_map(cfg->max_held, sizeof(*t->held), node)) != NULL
+			&& (t->hole = sc_mem_map(cfg->max_holes, sizeof(*t->hole), node)) != NULL
 			&& (t->chunk = sc_mem_map(cfg->max_chunks, SC_CHUNK_SIZE, node)) != NULL
 			&& (t->chunk_next = sc_mem_map(cfg->max_chunks, 4, node)) != NULL
 			&& (t->prod = sc_mem_map(SC_PRODS_MAX, sizeof(*t->prod), node)) != NULL
@@ -154,6 +157,7 @@ sc_tables_fini(struct sc_tables *t)
 	sc_mem_unmap(t->node, t->nb_sessions, sizeof(*t->node));
 	sc_mem_unmap(t->tomb, t->nb_tombs, sizeof(*t->tomb));
 	sc_mem_unmap(t->held, t->free_held.total, sizeof(*t->held));
+	sc_mem_unmap(t->hole, t->max_holes, sizeof(*t->hole));
 	sc_mem_unmap(t->chunk, t->free_chunk.total, SC_CHUNK_SIZE);
 	sc_mem_unmap(t->chunk_next, t->free_chunk.total, sizeof(*t->chunk_next));
 	sc_mem_unmap(t->prod, SC_PRODS_MAX, sizeof(*t->prod));
@@ -171,23 +175,42 @@ sc_flow_take(struct sc_tables *t)
 {
 	uint32_t i = t->free_flow.first;
 	struct sc_flow *f;
-	uint8_t is_watched;
 
 	if (t->free_flow.nb == 0)
 		return SC_NONE;
 	f = &t->flow[i];
 	t->free_flow.first = f->held_head;
 	t->free_flow.nb--;
-	is_watched = f->is_watched; /* the list knows the index, whose flow it is or was */
 	memset(f, 0, sizeof(*f));
-	f->is_watched = is_watched;
-	f->held_head = f->held_tail = f->ooo_head = f->wait_next = SC_NONE;
+	f->held_head = f->hole = SC_NONE;
 	return i;
+}
+
+bool
+sc_hole_take(struct sc_tables *t, uint32_t flow)
+{
+	if (t->nb_holes == t->max_holes)
+		return false;
+	t->flow[flow].hole = t->nb_holes;
+	t->hole[t->nb_holes++] = (struct sc_hole){.flow = flow, .head = SC_NONE};
+	return true;
+}
+
+void
+sc_hole_give(struct sc_tables *t, uint32_t flow)
+{
+	uint32_t i = t->flow[flow].hole;
+
+	t->hole[i] = t->hole[--t->nb_holes];
+	t->flow[t->hole[i].flow].hole = i;
+	t->flow[flow].hole = SC_NONE;
 }
 
 void
 sc_flow_give(struct sc_tables *t, uint32_t i)
 {
+	if (t->flow[i].hole != SC_NONE)
+		sc_hole_give(t, i);
 	t->flow[i].state = SC_FLOW_FREE;
 	t->flow[i].held_head = t->free_flow.first;
 	t->free_flow.first = i;
@@ -222,6 +245,7 @@ sc_held_take_empty(struct sc_tables *t)
 		return SC_NONE;
 	memset(&t->held[i], 0, sizeof(t->held[i]));
 	t->held[i].next = SC_NONE;
+	t->held[i].tail = i;
 	t->held[i].off = SC_NONE;
 	return i;
 }
@@ -273,6 +297,7 @@ sc_held_take_chunk(struct sc_tables *t, const struct sc_seg *seg)
 			.sum = seg->payload_sum,
 			.kind = SC_HELD_DATA,
 			.off = c,
+			.tail = i,
 	};
 	return i;
 }

@@ -78,7 +78,7 @@ nothing_left(struct sim *s)
 	static const enum sc_counter gauge[] = {SC_C_FLOWS_EMBRYONIC_NOW, SC_C_FLOWS_LIVE_NOW,
 			SC_C_SESSIONS_LIVE_NOW, SC_C_CONNS_OPEN_NOW, SC_C_BYTES_OOO_NOW,
 			SC_C_BYTES_IN_FLIGHT_NOW, SC_C_BYTES_WAITING_NOW, SC_C_HELD_BYTES_NOW,
-			SC_C_ANSWER_SPAN_NOW, SC_C_TX_WAITING_NOW};
+			SC_C_SPAN_NOW, SC_C_ANSWER_SPAN_NOW, SC_C_TX_WAITING_NOW};
 
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(gauge); i++)
 		if (s->run->stats.c[gauge[i]] != 0)

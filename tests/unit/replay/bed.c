@@ -102,6 +102,7 @@ bed_end(struct bed *b)
 	assert_int_equal(st->c[SC_C_BYTES_WAITING_NOW], 0);
 	assert_int_equal(st->c[SC_C_HELD_BYTES_NOW], 0);
 	assert_int_equal(st->c[SC_C_ANSWER_SPAN_NOW], 0);
+	assert_int_equal(st->c[SC_C_SPAN_NOW], 0);
 	sc_replay_destroy(b->e);
 	sc_steer_free(&b->steer);
 	sc_pool_free(&b->clients);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes the mirror lost: when they are declared so, and where the replay may go on. */
+#include <engine.h>
 #include <test_eal.h>
 
 #include "bed.h"
@@ -492,6 +493,45 @@ many_come_and_go(void **state)
 	bed_end(b);
 }
 
+/* The engine has closed the connection by itself, and the target follows. */
+static void
+close_ours(struct conv *c)
+{
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
+	conv_target_fin(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+}
+
+/* As many flows have a hole as may: the next one ends by name instead of waiting for ever. */
+static void
+too_many_holes(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c[3];
+
+	b->e->t.max_holes = 2;
+	for (int i = 0; i < 3; i++) {
+		c[i] = bed_conv(b);
+		conv_open_said(c[i], 100);
+		lose(c[i], 50);
+		conv_say(c[i], 100);
+	}
+	assert_int_equal(b->e->t.nb_holes, 2);
+	assert_int_equal(COUNT_BY(b, BYTES_REFUSED, HELD_FULL), 100);
+	close_ours(c[2]);
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, NO_MEMORY), 1);
+	bed_run(b, 11 * BED_S);
+	bed_forget(b);
+	for (int i = 0; i < 2; i++) {
+		c[i]->tack++; /* our FIN */
+		conv_target_fin(c[i]);
+		bed_forget(b);
+	}
+	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 2);
+	assert_int_equal(b->e->t.nb_holes, 0);
+	bed_end(b);
+}
+
 int
 main(void)
 {
@@ -513,6 +553,7 @@ main(void)
 			BOTH(fin_behind_torn),
 			BOTH(lost_at_the_end),
 			BOTH(several_holes),
+			BOTH(too_many_holes),
 			BOTH(many_come_and_go),
 	};
 

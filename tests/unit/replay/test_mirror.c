@@ -273,7 +273,7 @@ long_think(void **state)
 	conv_say(c, 100);
 	b->batch[0].seg.cap_us += 3600 * BED_S;
 	bed_flush(b);
-	assert_int_equal(b->e->t.held[b->e->t.flow[0].held_tail].think_us, 3600 * BED_S);
+	assert_int_equal(held_last(b->e, &b->e->t.flow[0])->think_us, 3600 * BED_S);
 	bed_end(b);
 }
 

@@ -17,6 +17,7 @@ static const struct sc_tables_cfg small = {
 		.max_flows = 5,
 		.copies = 2,
 		.max_tombs = 3,
+		.max_holes = 3,
 		.max_held = 6,
 		.max_chunks = 8,
 		.max_refs = 2,
@@ -128,10 +129,8 @@ flows(void **state)
 	for (uint32_t i = 0; i < 5; i++) {
 		assert_int_equal(sc_flow_take(&t), i);
 		assert_int_equal(t.flow[i].held_head, SC_NONE);
-		assert_int_equal(t.flow[i].held_tail, SC_NONE);
-		assert_int_equal(t.flow[i].ooo_head, SC_NONE);
-		assert_int_equal(t.flow[i].wait_next, SC_NONE);
-		t.flow[i].accepted = 77;
+		assert_int_equal(t.flow[i].hole, SC_NONE);
+		t.flow[i].nxt = 77;
 		t.flow[i].state = SC_FLOW_LIVE;
 		sc_sweep_touch(&t.sweep, i, 1);
 	}
@@ -140,7 +139,36 @@ flows(void **state)
 	assert_int_equal(t.flow[3].state, SC_FLOW_FREE);
 	assert_int_equal(t.sweep.last_seen[3], 0);
 	assert_int_equal(sc_flow_take(&t), 3);
-	assert_int_equal(t.flow[3].accepted, 0);
+	assert_int_equal(t.flow[3].nxt, 0);
+	for (uint32_t i = 0; i < 5; i++)
+		sc_flow_give(&t, i);
+}
+
+/* Each flow finds its own hole, whichever others are given back; so does one that is over. */
+static void
+holes(void **state)
+{
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(sc_flow_take(&t), i);
+	assert_true(sc_hole_take(&t, 4));
+	assert_true(sc_hole_take(&t, 1));
+	assert_true(sc_hole_take(&t, 2));
+	assert_false(sc_hole_take(&t, 0));
+	assert_int_equal(t.flow[0].hole, SC_NONE);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(t.flow[t.hole[i].flow].hole, i);
+		assert_int_equal(t.hole[i].head, SC_NONE);
+		t.hole[i].ack = t.hole[i].flow;
+	}
+	sc_hole_give(&t, 4);
+	assert_int_equal(t.flow[4].hole, SC_NONE);
+	sc_flow_give(&t, 1);
+	assert_int_equal(t.nb_holes, 1);
+	assert_int_equal(t.hole[t.flow[2].hole].ack, 2);
+	sc_hole_give(&t, 2);
+	assert_int_equal(t.nb_holes, 0);
+	assert_int_equal(sc_flow_take(&t), 1);
+	assert_int_equal(t.flow[1].hole, SC_NONE);
 	for (uint32_t i = 0; i < 5; i++)
 		sc_flow_give(&t, i);
 }
@@ -294,6 +322,7 @@ main(void)
 			cmocka_unit_test(too_many_sessions),
 			cmocka_unit_test(smallest),
 			cmocka_unit_test_setup_teardown(flows, setup, teardown),
+			cmocka_unit_test_setup_teardown(holes, setup, teardown),
 			cmocka_unit_test_setup_teardown(sessions, setup, teardown),
 			cmocka_unit_test_setup_teardown(copy_or_reference, setup, teardown),
 			cmocka_unit_test_setup_teardown(reference_budget, setup, teardown),

@@ -35,10 +35,10 @@ static const struct row counter_rows[] = {
 		{SC_C_CONNS_REOPENED, {"connections"}},
 		{SC_C_CONNS_OPEN_NOW, {"connections"}},
 		{SC_C_BYTES_SEEN, {"client bytes"}},
-		{SC_C_BYTES_ACCEPTED, {"client bytes"}},
-		{SC_C_SPAN_BYTES, {"span of ended flows"}},
-		{SC_C_SPAN_ACCEPTED, {"span of ended flows"}},
-		{SC_C_SPAN_MISSING, {"span of ended flows"}},
+		{SC_C_BYTES_ACCEPTED, {"client bytes", "client bytes by sequence number"}},
+		{SC_C_SPAN_BYTES, {"client bytes by sequence number"}},
+		{SC_C_SPAN_NOW, {"client bytes by sequence number"}},
+		{SC_C_BYTES_MISSING, {"client bytes by sequence number"}},
 		{SC_C_BYTES_ACCEPTED_COPIES, {"delivery"}},
 		{SC_C_BYTES_DELIVERED, {"delivery"}},
 		{SC_C_BYTES_IN_FLIGHT_NOW, {"delivery"}},
@@ -109,7 +109,8 @@ fill_balanced(struct sc_stats *s)
 			- s->c[SC_C_CONNS_REOPENED];
 	s->c[SC_C_BYTES_SEEN] = sc_stats_map_sum(s, SC_M_BYTES_REFUSED)
 			+ sc_stats_map_sum(s, SC_M_BYTES_DUPLICATE) + s->c[SC_C_BYTES_ACCEPTED];
-	s->c[SC_C_SPAN_BYTES] = s->c[SC_C_SPAN_ACCEPTED] + s->c[SC_C_SPAN_MISSING];
+	s->c[SC_C_SPAN_BYTES] =
+			s->c[SC_C_BYTES_ACCEPTED] + s->c[SC_C_BYTES_MISSING] - s->c[SC_C_SPAN_NOW];
 	s->c[SC_C_BYTES_ACCEPTED_COPIES] = s->c[SC_C_BYTES_DELIVERED]
 			+ s->c[SC_C_BYTES_IN_FLIGHT_NOW] + s->c[SC_C_BYTES_WAITING_NOW]
 			+ s->c[SC_C_BYTES_UNCONFIRMED] + sc_stats_map_sum(s, SC_M_BYTES_SKIPPED)
