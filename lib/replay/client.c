@@ -165,7 +165,6 @@ client_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 			return false;
 		}
 		sc_tomb_remove(&e->t, value & ~SC_TOMB_BIT);
-		e->generation++;
 		value = SC_NONE;
 	}
 	e->spare = NULL;

@@ -228,11 +228,12 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 {
 	struct rte_mbuf *over[SC_INDEX_BULK_MAX];
 	uint32_t value[SC_INDEX_BULK_MAX];
-	uint32_t generation, nb_over = 0;
+	uint32_t nb_over = 0;
 
 	set_now(e, now_us);
 	if (n == 0)
 		return;
+	e->t.changed = 0;
 	sc_flow_find_bulk(&e->t, &ms[0].flow, sizeof(ms[0]), n, value);
 	for (uint16_t i = 0; i < n; i++)
 		/* A client's frame is likely to go on to the target: its first session is wanted, too. */
@@ -242,13 +243,12 @@ sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n, uint
 			sc_session_prefetch(&e->t, sc_session_of(&e->t, value[i], 0));
 			rte_prefetch0(&e->dup[dup_slot(value[i], ms[i].seg.seq)]);
 		}
-	generation = e->generation;
 	for (uint16_t i = 0; i < n; i++) {
 		bool is_taken = false;
 
 		over[nb_over] = ms[i].seg.mbuf;
 		e->cap_us = SC_MAX(e->cap_us, ms[i].seg.cap_us);
-		if (e->generation != generation && !sc_flow_is(&e->t, value[i], &ms[i].flow.key))
+		if (sc_flow_has_changed(&e->t, &ms[i].flow))
 			value[i] = sc_flow_find(&e->t, &ms[i].flow);
 		if (ms[i].half == SC_HALF_CLIENT)
 			is_taken = client_frame(e, &ms[i], value[i]);

@@ -109,6 +109,11 @@ struct admission {
 	uint32_t lag_left, lag_worst, lag_ended; /* of the walk for flows that lag; 0 left: none */
 };
 
+/* SYNs of a target and answers to them that other workers do not know of yet. */
+struct path_tally {
+	uint32_t syns, answers;
+};
+
 struct sc_replay {
 	struct sc_replay_cfg cfg;
 	struct sc_tables t;
@@ -118,7 +123,6 @@ struct sc_replay {
 	uint32_t now_s;            /* in seconds */
 	uint32_t tsval;            /* of what is sent now */
 	uint64_t cap_us;           /* of the newest mirror frame */
-	uint32_t generation;       /* rises when the flow index changes */
 	uint32_t tuple_generation; /* rises when replay tuples do */
 	uint32_t nb_tx;
 	struct rte_mbuf *tx[SC_REPLAY_TX_MAX];
@@ -154,6 +158,7 @@ struct sc_replay {
 	uint32_t hole_cursor;
 	struct admission admit;
 	struct learned learned[SC_TARGETS_MAX];
+	struct path_tally path_tally[SC_TARGETS_MAX];
 	struct dup_entry dup[DUP_ENTRIES];
 	struct rest_entry rest[REST_ENTRIES];
 	struct stranger stranger[STRANGERS];
@@ -463,7 +468,8 @@ void production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t va
 void flow_open(struct sc_replay *e, uint32_t fi);
 int session_connect(struct sc_replay *e, uint32_t si);
 void syn_send(struct sc_replay *e, uint32_t si);
-void path_answered(struct sc_replay *e, struct sc_session *s, bool refused);
+void path_publish(struct sc_replay *e);
+void path_answered(struct sc_replay *e, struct sc_session *s);
 void path_heard(struct sc_replay *e, struct sc_session *s);
 void path_unanswered(struct sc_replay *e, struct sc_session *s);
 

@@ -76,7 +76,6 @@ tomb_ttl_s(const struct sc_tomb *b)
 static void
 note_tomb(struct sc_replay *e, const struct sc_tomb *evicted)
 {
-	e->generation++;
 	if (evicted->in_use && e->now_s - evicted->seen_s < tomb_ttl_s(evicted))
 		e->join_pause_s = SC_MAX(e->join_pause_s, e->now_s + tomb_ttl_s(evicted));
 }
@@ -201,7 +200,6 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 		refuse_at_once(e, ms, SC_R_FLOW_TABLE_FULL);
 		return SC_NONE;
 	}
-	e->generation++;
 	C(e, FLOWS_EMBRYONIC_NOW)++;
 	flow_touch(e, fi);
 	return fi;
@@ -339,7 +337,6 @@ void
 flow_supersede(struct sc_replay *e, uint32_t fi)
 {
 	sc_flow_unindex(&e->t, fi);
-	e->generation++;
 	flow_at(e, fi)->flags |= SC_FLOW_DETACHED;
 	if (!flow_refuse_unopened(e, fi))
 		hole_cut(e, fi);

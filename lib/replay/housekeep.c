@@ -151,6 +151,7 @@ housekeep(struct sc_replay *e)
 	if (e->now_us < e->housekeep_us)
 		return 0;
 	e->housekeep_us = e->now_us + HOUSEKEEP_US;
+	path_publish(e);
 	return hole_run(e) + waiting_run(e);
 }
 

@@ -19,17 +19,34 @@ path_of(const struct sc_replay *e, const struct sc_flow *f)
 	return e->cfg.targets[e->t.prod[f->prod].target].path;
 }
 
+/* Tell the other workers what was counted here. */
+void
+path_publish(struct sc_replay *e)
+{
+	for (unsigned int i = 0; i < e->cfg.nb_targets; i++) {
+		struct path_tally *t = &e->path_tally[i];
+
+		if (t->syns + t->answers == 0)
+			continue;
+		atomic_fetch_add(&e->cfg.targets[i].path->syns, t->syns);
+		atomic_fetch_add(&e->cfg.targets[i].path->answers, t->answers);
+		*t = (struct path_tally){0};
+	}
+}
+
 /* The circuit breaker: under half of at least 20 SYNs in 5 s answered, and it must be proven anew. */
 static void
-path_count_syn(struct sc_replay *e, struct sc_path *p)
+path_count_syn(struct sc_replay *e, uint16_t target)
 {
+	struct sc_path *p = e->cfg.targets[target].path;
 	uint64_t start = atomic_load_explicit(&p->window_us, memory_order_relaxed);
 	uint32_t syns, answers, open = SC_PATH_OPEN;
 
-	atomic_fetch_add_explicit(&p->syns, 1, memory_order_relaxed);
+	e->path_tally[target].syns++;
 	if (e->now_us - start < WINDOW_US
 			|| !atomic_compare_exchange_strong(&p->window_us, &start, e->now_us))
 		return;
+	path_publish(e);
 	syns = atomic_exchange(&p->syns, 0);
 	answers = atomic_exchange(&p->answers, 0);
 	if (start != 0 && syns >= WINDOW_MIN_SYNS && answers * 2 < syns
@@ -51,14 +68,10 @@ path_prove(struct sc_path *p, struct sc_session *s)
 
 /* A SYN-ACK or RST to our SYN came to the test port: there is a way back. */
 void
-path_answered(struct sc_replay *e, struct sc_session *s, bool refused)
+path_answered(struct sc_replay *e, struct sc_session *s)
 {
-	struct sc_path *p = target_of(e, s)->path;
-
-	atomic_fetch_add_explicit(&p->answers, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(
-			refused ? &p->nb_refused : &p->nb_opened, 1, memory_order_relaxed);
-	path_prove(p, s);
+	e->path_tally[s->target].answers++;
+	path_prove(target_of(e, s)->path, s);
 }
 
 /* So there is when the target speaks of an older connection on our tuple. */
@@ -125,7 +138,7 @@ syn_send(struct sc_replay *e, uint32_t si)
 		return;
 	}
 	if (s->retries == 0 && s->stale == 0)
-		path_count_syn(e, target_of(e, s)->path);
+		path_count_syn(e, s->target);
 	s->nxt = s->max = s->una + 1;
 	s->sent_us = e->now;
 	s->rto_us = e->now

@@ -113,7 +113,6 @@ is_over(struct sc_replay *e, uint32_t value, enum verdict v, const struct sc_seg
 	if (value == tomb || !stranger_is_synack(s, e->t.tomb[tomb].isn + 1))
 		return false;
 	sc_tomb_remove(&e->t, tomb);
-	e->generation++;
 	return true;
 }
 

@@ -69,7 +69,7 @@ on_established(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 			send_rst(e, si, rec->ack);
 		return;
 	}
-	path_answered(e, s, false);
+	path_answered(e, s);
 	C(e, CONNS_ESTABLISHED)++;
 	learn_options(e, s, rec);
 	if (s->retries == 0)
@@ -114,7 +114,7 @@ on_refused(struct sc_replay *e, uint32_t si, const struct sc_record *rec)
 		C(e, ILLEGAL_EVENT)++;
 		return;
 	}
-	path_answered(e, s, true);
+	path_answered(e, s);
 	if (s->was_open && s->strikes < REFUSED_MAX) {
 		C(e, SYN_REFUSED)++;
 		s->retries = 0;

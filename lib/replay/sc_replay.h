@@ -41,15 +41,16 @@ enum sc_path_state {
 	SC_PATH_CLOSED,  /* three SYNs unanswered */
 };
 
-/* Written by any worker, atomically. The counters are of the running window of 5 s. */
+/*
+ * Written by any worker, atomically. The counters are of the running window of 5 s; a worker adds what
+ * it has counted every few milliseconds.
+ */
 struct sc_path {
 	_Atomic uint32_t state;
 	_Atomic uint32_t syns, answers;
-	_Atomic uint64_t window_us;  /* start of the window */
-	_Atomic uint64_t closed_us;  /* when it was closed: probed again after 5 s */
-	_Atomic uint64_t nb_closed;  /* how often */
-	_Atomic uint64_t nb_refused; /* SYNs answered by RST */
-	_Atomic uint64_t nb_opened;  /* handshakes completed */
+	_Atomic uint64_t window_us; /* start of the window */
+	_Atomic uint64_t closed_us; /* when it was closed: probed again after 5 s */
+	_Atomic uint64_t nb_closed; /* how often */
 };
 
 /* One target as the engine sees it. */

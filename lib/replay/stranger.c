@@ -54,13 +54,6 @@ is_judged(const struct sc_flow *f)
 	return f->state != SC_FLOW_JOINING && !(f->flags & SC_FLOW_ENDED);
 }
 
-/* What nearly all frames of a flow are: beside the end of what the client has said. */
-static inline bool
-is_beside(const struct sc_flow *f, uint32_t seq)
-{
-	return seq - f->nxt + SEQ_NEAR <= 2 * SEQ_NEAR;
-}
-
 /* seq, ack: a place in the client's stream, and one in production's if has_ack. */
 static bool
 is_far(struct sc_replay *e, const struct sc_flow *f, uint32_t seq, uint32_t ack, bool has_ack)
@@ -102,7 +95,7 @@ stranger_client(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 
 	if ((s->flags & (SC_TCP_SYN | SC_TCP_ACK | SC_TCP_RST)) == SC_TCP_SYN)
 		return s->seq == f->isn ? VERDICT_OWN : VERDICT_NEW;
-	if (is_beside(f, s->seq) || !is_judged(f) || !is_far(e, f, s->seq, s->ack, has_ack))
+	if (is_near(s->seq, f->nxt) || !is_judged(f) || !is_far(e, f, s->seq, s->ack, has_ack))
 		return VERDICT_OWN;
 	if (is_second(e, fi, s->seq + s->payload_len, has_ack ? s->ack : 0))
 		return VERDICT_NEW;
@@ -125,8 +118,8 @@ stranger_production(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 
 	if (stranger_is_synack(s, f->nxt))
 		return VERDICT_NEW;
-	if (!(s->flags & SC_TCP_ACK) || (s->flags & SC_TCP_SYN) || is_beside(f, s->ack)
-			|| !is_judged(f) || !is_far(e, f, s->ack, s->seq, true))
+	if (!(s->flags & SC_TCP_ACK) || (s->flags & SC_TCP_SYN) || !is_judged(f)
+			|| !is_far(e, f, s->ack, s->seq, true))
 		return VERDICT_OWN;
 	is_second(e, fi, s->ack, s->seq);
 	return VERDICT_STRANGE;

@@ -44,16 +44,6 @@ flow_prefetch(const void *arg, uint32_t value)
 		sc_flow_prefetch(arg, value);
 }
 
-bool
-sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k)
-{
-	if (value == SC_NONE || !flow_eq(t, value, k))
-		return false;
-	if (value & SC_TOMB_BIT)
-		return t->tomb[value & ~SC_TOMB_BIT].in_use;
-	return t->flow[value].state != SC_FLOW_FREE && !(t->flow[value].flags & SC_FLOW_DETACHED);
-}
-
 uint32_t
 sc_flow_find(const struct sc_tables *t, const struct sc_flow_ref *ref)
 {
@@ -83,16 +73,26 @@ sc_flow_may_be(const struct sc_tables *t, uint32_t hash)
 	return match_mask(b, signature(hash)) != 0 || has_passed(b);
 }
 
+/* The hash of a flow or tombstone whose entry is about to change: see sc_flow_has_changed(). */
+static inline uint32_t
+hash_changing(struct sc_tables *t, const void *key)
+{
+	uint32_t hash = hash_of(key);
+
+	t->changed |= UINT64_C(1) << (hash >> 26);
+	return hash;
+}
+
 int
 sc_flow_index(struct sc_tables *t, uint32_t flow)
 {
-	return sc_index_insert(&t->by_key, hash_of(&t->flow[flow]), flow);
+	return sc_index_insert(&t->by_key, hash_changing(t, &t->flow[flow]), flow);
 }
 
 void
 sc_flow_unindex(struct sc_tables *t, uint32_t flow)
 {
-	sc_index_remove(&t->by_key, hash_of(&t->flow[flow]), flow);
+	sc_index_remove(&t->by_key, hash_changing(t, &t->flow[flow]), flow);
 }
 
 void
@@ -108,7 +108,7 @@ sc_tomb_remove(struct sc_tables *t, uint32_t tomb)
 
 	if (!b->in_use)
 		return;
-	sc_index_remove(&t->by_key, hash_of(b), tomb | SC_TOMB_BIT);
+	sc_index_remove(&t->by_key, hash_changing(t, b), tomb | SC_TOMB_BIT);
 	b->in_use = false;
 }
 
@@ -131,7 +131,7 @@ tomb_write(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evic
 void
 sc_tomb_add(struct sc_tables *t, const struct sc_tomb *tomb, struct sc_tomb *evicted)
 {
-	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_of(tomb);
+	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_changing(t, tomb);
 
 	t->tomb[i].in_use = sc_index_insert(&t->by_key, hash, i | SC_TOMB_BIT) == 0;
 }
@@ -140,7 +140,7 @@ void
 sc_flow_bury(struct sc_tables *t, uint32_t flow, const struct sc_tomb *tomb,
 		struct sc_tomb *evicted)
 {
-	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_of(tomb);
+	uint32_t i = tomb_write(t, tomb, evicted), hash = hash_changing(t, tomb);
 
 	t->tomb[i].in_use = sc_index_replace(&t->by_key, hash, flow, i | SC_TOMB_BIT) == 0;
 }

@@ -407,6 +407,7 @@ struct sc_tables {
 	uint32_t nb_tombs;          /* size of tomb[] */
 	uint32_t max_refs, nb_refs; /* mbufs held by reference: limit, now */
 	struct sc_index by_key;     /* captured tuple -> flow or tombstone */
+	uint64_t changed;           /* see sc_flow_has_changed() */
 	struct sc_index by_tuple;   /* replay tuple -> session; only with by_address */
 	struct sc_prod *prod;
 	uint32_t nb_prods;
@@ -499,6 +500,16 @@ void sc_hole_give(struct sc_tables *t, uint32_t flow);
 
 /* Flow index, tombstone index | SC_TOMB_BIT, or SC_NONE. */
 uint32_t sc_flow_find(const struct sc_tables *t, const struct sc_flow_ref *ref);
+/*
+ * May what sc_flow_find() returned not be its answer any more? True of some keys whose entry has not
+ * changed, too. All that changes adds to t->changed; the caller sets it to 0 before it looks.
+ */
+static inline bool
+sc_flow_has_changed(const struct sc_tables *t, const struct sc_flow_ref *ref)
+{
+	return t->changed >> (ref->hash >> 26) & 1;
+}
+
 /* It will be looked for soon. */
 static inline void
 sc_flow_expect(const struct sc_tables *t, const struct sc_flow_ref *ref)
@@ -506,11 +517,6 @@ sc_flow_expect(const struct sc_tables *t, const struct sc_flow_ref *ref)
 	sc_index_prefetch(&t->by_key, ref->hash);
 }
 
-/*
- * Is what sc_flow_find() returned a while ago still its answer? False for SC_NONE: there may be an
- * entry by now.
- */
-bool sc_flow_is(const struct sc_tables *t, uint32_t value, const struct sc_flow_key *k);
 /*
  * The same for up to 32 that are expected, `stride` bytes from one to the next; flows are on their way
  * to the cache.

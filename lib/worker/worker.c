@@ -216,7 +216,8 @@ mirror_burst(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **
 
 		if (!take_frame(w, port, m[i], ms, now_us))
 			continue;
-		w->stats->live.c[SC_C_CSUM_PARTIAL] += ms->seg.csum == SC_CSUM_PARTIAL;
+		if (ms->seg.csum == SC_CSUM_PARTIAL)
+			w->stats->live.c[SC_C_CSUM_PARTIAL]++;
 		owner = sc_steer_owner(w->box->steer,
 				sc_fold_tuple(&ms->seg.src, &ms->seg.dst, ms->seg.sport,
 						ms->seg.dport));
@@ -305,6 +306,7 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 		uint32_t *polled)
 {
 	uint16_t kept = 0, n = 0, room = BURST;
+	uint64_t bytes = 0;
 	bool is_full = true;
 
 	*polled = 0;
@@ -313,7 +315,7 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 		for (uint16_t k = kept; k < kept + n; k++)
 			rte_prefetch0(m[k]);
 		for (uint16_t k = kept; k < kept + n; k++) {
-			w->stats->live.c[SC_C_MIRROR_BYTES] += m[k]->pkt_len;
+			bytes += m[k]->pkt_len;
 			m[k]->port = port->id;
 			/* The headers with their options; a NIC leaves them far from this CPU. */
 			rte_prefetch0(rte_pktmbuf_mtod(m[k], void *));
@@ -324,6 +326,7 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 		is_full = n == room;
 		room = (BURST - kept) & ~7; /* drivers take frames by eight */
 	}
+	w->stats->live.c[SC_C_MIRROR_BYTES] += bytes;
 	load_note(&w->load, *polled, is_full);
 	w->has_more |= is_full;
 	return kept;
