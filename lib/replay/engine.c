@@ -54,16 +54,19 @@ sc_replay_max_refs(const struct sc_replay_cfg *cfg)
 	return (uint32_t)SC_CLAMP(cfg->held_bytes / 4 / 2048, 16, 1u << 20);
 }
 
+#define PORT_MAPPED 1 /* a rule names this production port */
+#define PORT_TARGET 2 /* a target has it */
+
 static void
-port_add(uint32_t *map, uint16_t port)
+port_add(struct sc_replay *e, uint16_t port, unsigned int use)
 {
-	map[port / 32] |= 1u << port % 32;
+	e->port_use[port / 4] |= (uint8_t)(use << port % 4 * 2);
 }
 
-static bool
-port_has(const uint32_t *map, uint16_t port)
+static inline unsigned int
+port_use(const struct sc_replay *e, uint16_t port)
 {
-	return map[port / 32] >> port % 32 & 1;
+	return e->port_use[port / 4] >> port % 4 * 2;
 }
 
 struct sc_replay *
@@ -83,9 +86,9 @@ sc_replay_create(const struct sc_replay_cfg *cfg, struct sc_err *err)
 	memset(e->waiting, 0xff, sizeof(e->waiting));
 	admit_init(e);
 	for (unsigned int i = 0; i < cfg->nb_rules; i++)
-		port_add(e->port_mapped, cfg->rules[i].prod_port);
+		port_add(e, cfg->rules[i].prod_port, PORT_MAPPED);
 	for (unsigned int i = 0; i < cfg->nb_targets; i++)
-		port_add(e->port_target, cfg->targets[i].port);
+		port_add(e, cfg->targets[i].port, PORT_TARGET);
 	tables_cfg(cfg, &tc);
 	if (sc_tables_init(&e->t, &tc, err) < 0 || tuples_init(e, err) < 0) {
 		sc_replay_destroy(e);
@@ -115,7 +118,7 @@ sc_replay_destroy(struct sc_replay *e)
 static bool
 is_target(const struct sc_replay *e, const struct sc_addr *a, uint16_t port)
 {
-	if (!port_has(e->port_target, port))
+	if (!(port_use(e, port) & PORT_TARGET))
 		return false;
 	for (unsigned int i = 0; i < e->cfg.nb_targets; i++)
 		if (e->cfg.targets[i].port == port && sc_addr_eq(&e->cfg.targets[i].addr, a))
@@ -144,8 +147,11 @@ prod_add(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *
 static enum sc_reason
 prod_of(struct sc_replay *e, const struct sc_addr *a, uint16_t port, uint32_t *prod)
 {
-	if (!port_has(e->port_mapped, port))
+	if (!(port_use(e, port) & PORT_MAPPED))
 		return SC_R_NOT_MAPPED;
+	*prod = prod_remembered(e, a, port);
+	if (*prod != SC_NONE)
+		return SC_R_NONE;
 	*prod = sc_prod_find(&e->t, a, port);
 	if (*prod == SC_NONE)
 		return prod_add(e, a, port, prod);
@@ -184,7 +190,7 @@ is_synack(const struct sc_seg *s)
 	return (s->flags & (SC_TCP_SYN | SC_TCP_ACK)) == (SC_TCP_SYN | SC_TCP_ACK);
 }
 
-/* An endpoint that is not remembered, or a port of a target's. */
+/* An endpoint that is not remembered, a port that a target has, too, or both ports are mapped. */
 static __rte_noinline enum sc_reason
 classify_any(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
@@ -195,7 +201,7 @@ classify_any(struct sc_replay *e, struct sc_mirror_seg *ms)
 
 	if (is_target(e, &s->dst, s->dport) || is_target(e, &s->src, s->sport))
 		return SC_R_MIRROR_LOOP;
-	if (!is_synack(s) || !port_has(e->port_mapped, s->sport))
+	if (!is_synack(s) || !(port_use(e, s->sport) & PORT_MAPPED))
 		r = prod_of(e, &s->dst, s->dport, &prod);
 	if (r == SC_R_NOT_MAPPED) {
 		r = prod_of(e, &s->src, s->sport, &prod);
@@ -208,19 +214,21 @@ enum sc_reason
 sc_replay_classify(struct sc_replay *e, struct sc_mirror_seg *ms)
 {
 	const struct sc_seg *s = &ms->seg;
-	bool is_from = port_has(e->port_mapped, s->sport);
-	bool is_to = port_has(e->port_mapped, s->dport) && !(is_from && is_synack(s));
-	uint32_t prod = SC_NONE;
+	unsigned int from = port_use(e, s->sport), to = port_use(e, s->dport);
+	uint32_t prod;
 
-	if (port_has(e->port_target, s->dport) || port_has(e->port_target, s->sport))
+	if (((from | to) & PORT_TARGET) || (from & to & PORT_MAPPED))
 		return classify_any(e, ms);
-	if (is_to)
+	if (to & PORT_MAPPED) {
 		prod = prod_remembered(e, &s->dst, s->dport);
-	else if (is_from)
+		if (prod != SC_NONE)
+			return note_half(e, ms, SC_HALF_CLIENT, prod);
+	} else if (from & PORT_MAPPED) {
 		prod = prod_remembered(e, &s->src, s->sport);
-	if (prod == SC_NONE)
-		return classify_any(e, ms);
-	return note_half(e, ms, is_to ? SC_HALF_CLIENT : SC_HALF_PRODUCTION, prod);
+		if (prod != SC_NONE)
+			return note_half(e, ms, SC_HALF_PRODUCTION, prod);
+	}
+	return classify_any(e, ms);
 }
 
 void

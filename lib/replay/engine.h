@@ -134,8 +134,7 @@ struct sc_replay {
 	uint32_t spare_held, spare_off; /* where its payload begins */
 	const struct sc_seg *
 			bare; /* the same, of a frame without payload: another such may be sent in it */
-	uint32_t port_mapped[2048];               /* bit map: a rule names this production port */
-	uint32_t port_target[2048];               /* bit map: a target has this port */
+	uint8_t port_use[16384];                  /* PORT_*: four ports a byte */
 	uint16_t prod_memo[PROD_MEMOS];           /* production endpoints found last */
 	struct sc_tuples *tuples[SC_TARGETS_MAX]; /* with a pool */
 	struct sc_addr *pool[2];                  /* the pool's addresses by family: IPv4, IPv6 */
