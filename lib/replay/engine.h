@@ -81,6 +81,13 @@ struct stranger {
 };
 #define STRANGERS 256
 
+/* What a flow's production and client had said when bytes turned out to be missing behind nxt. */
+struct foreseen {
+	uint32_t flow; /* + 1 */
+	uint32_t nxt, ack;
+};
+#define FORESEEN 256
+
 /* Whose is a frame that carries the tuple of a flow? */
 enum verdict {
 	VERDICT_OWN,
@@ -162,6 +169,7 @@ struct sc_replay {
 	struct rest_entry rest[REST_ENTRIES];
 	struct stranger stranger[STRANGERS];
 	struct burst burst[BURSTS];
+	struct foreseen foreseen[FORESEEN];
 	struct sc_hist hist_production, hist_target;
 };
 
@@ -436,6 +444,7 @@ bool fast_record(struct sc_replay *e, uint32_t si, const struct sc_record *rec);
 
 /* hole.c */
 bool hole_watch(struct sc_replay *e, uint32_t fi);
+void hole_expect(struct sc_replay *e, uint32_t fi);
 void hole_end(struct sc_replay *e, uint32_t fi, enum sc_reason outcome);
 void hole_give_up(struct sc_replay *e, uint32_t fi);
 void hole_reset(struct sc_replay *e, uint32_t fi);

@@ -10,6 +10,31 @@
 #define CLIENT_ONLY_BYTES (64 * 1024)
 #define BOUNDARY_WAIT_US (10 * SC_US_PER_S)
 
+/*
+ * Production acknowledges client bytes that were not seen. What it says from here on may be the answer
+ * to them, and what it said before was not; the client may acknowledge all of it before it says more.
+ */
+void
+hole_expect(struct sc_replay *e, uint32_t fi)
+{
+	const struct sc_flow *f = flow_at(e, fi);
+
+	if (sc_seq_gt(f->prod_cack, f->nxt) || !(f->flags & SC_FLOW_PROD_SEEN)
+			|| f->hole != SC_NONE)
+		return;
+	e->foreseen[fi % FORESEEN] = (struct foreseen){
+			.flow = fi + 1, .nxt = f->nxt, .ack = sc_seq_max(f->prod_nxt, f->cack)};
+}
+
+/* The client's ACK number before the bytes that are missing. */
+static uint32_t
+ack_before(const struct sc_replay *e, const struct sc_flow *f, uint32_t fi)
+{
+	const struct foreseen *x = &e->foreseen[fi % FORESEEN];
+
+	return x->flow == fi + 1 && x->nxt == f->nxt ? x->ack : f->cack;
+}
+
 /* A hole begins. False: too many flows have one. */
 bool
 hole_watch(struct sc_replay *e, uint32_t fi)
@@ -19,7 +44,7 @@ hole_watch(struct sc_replay *e, uint32_t fi)
 	if (f->hole == SC_NONE && !sc_hole_take(&e->t, fi))
 		return false;
 	hole_of(e, f)->us = frame_clock(e);
-	hole_of(e, f)->ack = f->cack;
+	hole_of(e, f)->ack = ack_before(e, f, fi);
 	return true;
 }
 

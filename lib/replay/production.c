@@ -79,6 +79,8 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		note_synack(e, fi, s);
 		return;
 	}
+	if (sc_seq_gt(s->ack, f->nxt))
+		hole_expect(e, fi);
 	C(e, FLOWS_NO_SYNACK) += !(f->flags & (SC_FLOW_PROD_SEEN | SC_FLOW_MIDSTREAM));
 	if (s->payload_len > 0)
 		note_data(e, f, s);

@@ -383,14 +383,38 @@ fin_behind_torn(void **state)
 	conv_ack(c);
 	conv_fin(c);
 	conv_prod_ack(c);
-	bed_run(b, 190 * BED_MS);
-	bed_silent(b);
-	bed_run(b, 60 * BED_MS);
+	bed_run(b, 30 * BED_MS);
 	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
 	conv_target_fin(c);
 	conv_expect(c, SC_TCP_ACK, 0);
 	assert_int_equal(COUNT(b, BYTES_MISSING), 50);
 	assert_int_equal(COUNT_BY(b, FLOW_ENDED, CAPTURE_GAP), 1);
+	bed_end(b);
+}
+
+/* Where only the client is mirrored, nobody knows which answer was to what: the target's silence tells. */
+static void
+fin_behind_torn_client_only(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_syn(c);
+	conv_ack(c);
+	conv_take_syn(c);
+	conv_target_synack(c);
+	conv_expect(c, SC_TCP_ACK, 0);
+	conv_say(c, 100);
+	conv_expect(c, SC_TCP_ACK, 100);
+	conv_target_ack(c);
+	lose(c, 50);
+	c->pnxt += 300;
+	conv_ack(c);
+	conv_fin(c);
+	bed_run(b, 190 * BED_MS);
+	bed_silent(b);
+	bed_run(b, 30 * BED_MS);
+	conv_expect(c, SC_TCP_FIN | SC_TCP_ACK, 0);
 	bed_end(b);
 }
 
@@ -424,6 +448,30 @@ lost_at_the_end(void **state)
 	conv_syn(c);
 	assert_int_equal(COUNT(b, BYTES_MISSING), 20);
 	bed_forget(b);
+	bed_end(b);
+}
+
+/* A request is lost, and the client acknowledges its answer before it says more: that is not waited for. */
+static void
+answer_acknowledged(void **state)
+{
+	struct bed *b = bed_new(*state, NULL);
+	struct conv *c = bed_conv(b);
+
+	conv_open_said(c, 40);
+	conv_answer(c, 10);
+	conv_target_answer(c, 10);
+	bed_run(b, 50 * BED_MS);
+	conv_expect(c, SC_TCP_ACK, 0);
+	lose(c, 100);
+	conv_prod_ack(c);
+	conv_answer(c, 300);
+	conv_ack(c);
+	conv_say(c, 70);
+	bed_run(b, 30 * BED_MS);
+	c->shift = 0u - 100;
+	conv_expect(c, SC_TCP_ACK, 70);
+	assert_int_equal(COUNT(b, BYTES_MISSING), 100);
 	bed_end(b);
 }
 
@@ -551,7 +599,9 @@ main(void)
 			BOTH(no_boundary_in_request),
 			BOTH(fin_behind_hole),
 			BOTH(fin_behind_torn),
+			BOTH(fin_behind_torn_client_only),
 			BOTH(lost_at_the_end),
+			BOTH(answer_acknowledged),
 			BOTH(several_holes),
 			BOTH(too_many_holes),
 			BOTH(many_come_and_go),
