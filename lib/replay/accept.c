@@ -97,8 +97,8 @@ answer_ack(const struct sc_flow *f, const struct sc_seg *s)
 {
 	if (!(s->flags & SC_TCP_ACK))
 		return f->cack;
-	if ((f->flags & SC_FLOW_PROD_FIN) && sc_seq_gt(s->ack, f->prod_fin))
-		return f->prod_fin;
+	if ((f->flags & SC_FLOW_PROD_FIN) && sc_seq_gt(s->ack, f->prod_nxt))
+		return f->prod_nxt;
 	return s->ack;
 }
 
@@ -123,14 +123,14 @@ annotate(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s, struct 
 	if (h->ack == f->prod_nxt && f->prod_ack == h->seq && f->has_data)
 		h->flags |= SC_HELD_BOUNDARY;
 	h->think_us = f->has_data ? elapsed_us(f->prod_us, (uint32_t)s->cap_us) : 0;
-	h->pause_us = f->pause_us;
-	h->first_us = f->first_us;
+	h->pause_us = sc_us16_us(f->pause);
+	h->first_us = sc_us16_us(f->first);
 	if (!(h->flags & SC_HELD_TURN))
 		return;
-	if (f->first_us != 0)
-		sc_hist_add(&e->hist_production, f->first_us);
-	f->pause_us = 0;
-	f->first_us = 0;
+	if (f->first != 0)
+		sc_hist_add(&e->hist_production, h->first_us);
+	f->pause = 0;
+	f->first = 0;
 }
 
 /* Put a held segment at the end of the flow's stream; sessions that were at the end see it. */
@@ -205,7 +205,7 @@ ooo_link(struct sc_replay *e, const struct sc_flow *f, uint32_t *none)
 static bool
 may_have_hole(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->hole != SC_NONE || e->t.nb_holes < e->t.max_holes;
+	return f->hole != SC_HOLE_NONE || e->t.nb_holes < e->t.max_holes;
 }
 
 /* Link a held segment in front of *link, among those beyond the hole, which there may be. */
@@ -365,7 +365,7 @@ before_join(struct sc_replay *e, const struct sc_flow *f, const struct sc_seg *s
 static bool
 is_next(const struct sc_flow *f, const struct sc_seg *s, uint32_t seq)
 {
-	return seq == f->nxt && f->hole == SC_NONE && !(f->flags & FLOW_CLOSED)
+	return seq == f->nxt && f->hole == SC_HOLE_NONE && !(f->flags & FLOW_CLOSED)
 			&& s->payload_len > PADDING_MAX;
 }
 

@@ -67,19 +67,19 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 static void
 measure_rtt(struct sc_flow *f, const struct sc_seg *s)
 {
-	uint32_t us;
+	uint16_t rtt;
 
 	if (!f->has_data
 			&& (f->state == SC_FLOW_EMBRYONIC
-					|| (f->rtt_us == 0 && !(f->flags & SC_FLOW_MIDSTREAM)))) {
-		f->rtt_us = SC_MAX(elapsed_us(f->prod_us, (uint32_t)s->cap_us), 1u);
+					|| (f->rtt == 0 && !(f->flags & SC_FLOW_MIDSTREAM)))) {
+		f->rtt = sc_us16(SC_MAX(elapsed_us(f->prod_us, (uint32_t)s->cap_us), 1u));
 		return;
 	}
 	if (!(f->flags & SC_FLOW_PROD_SEEN) || s->ack != f->prod_nxt || sc_seq_leq(s->ack, f->cack))
 		return;
-	us = SC_MAX(elapsed_us(f->prod_us, (uint32_t)s->cap_us), 1u);
-	if (f->rtt_us == 0 || us < f->rtt_us)
-		f->rtt_us = us;
+	rtt = sc_us16(SC_MAX(elapsed_us(f->prod_us, (uint32_t)s->cap_us), 1u));
+	if (f->rtt == 0 || rtt < f->rtt)
+		f->rtt = rtt;
 }
 
 /* Something after the SYN: production has accepted the connection. */

@@ -82,9 +82,8 @@ session_end(struct sc_replay *e, uint32_t si, enum sc_reason outcome, enum sc_re
 	C(e, SESSIONS_LIVE_NOW)--;
 	if (si == sc_session_of(&e->t, fi, 0) || f->outcome == SC_R_NONE)
 		f->outcome = outcome;
-	f->live--;
 	sc_session_give(&e->t, si);
-	if (f->live == 0)
+	if (sc_session_first(&e->t, fi) == SC_NONE)
 		flow_over(e, fi);
 }
 

@@ -280,7 +280,9 @@ target_of(const struct sc_replay *e, const struct sc_session *s)
 static inline uint16_t
 nb_receivers(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->state == SC_FLOW_LIVE ? f->live : (uint16_t)e->cfg.copies;
+	if (f->state != SC_FLOW_LIVE || e->cfg.copies == 1)
+		return (uint16_t)e->cfg.copies;
+	return sc_session_nb_alive(&e->t, (uint32_t)(f - e->t.flow));
 }
 
 /* What the client's own distance adds to an answer, and to our ACKs. */
@@ -290,7 +292,7 @@ latency_us(const struct sc_replay *e, const struct sc_session *s)
 	if (e->cfg.latency == SC_REPLAY_LATENCY_NONE)
 		return 0;
 	return e->cfg.latency == SC_REPLAY_LATENCY_FIXED ? e->cfg.latency_us
-							 : flow_of(e, s)->rtt_us;
+							 : sc_us16_us(flow_of(e, s)->rtt);
 }
 
 /* May the frame, whose payload was copied, be sent itself? Nobody else has it, and headers fit. */
@@ -315,28 +317,28 @@ is_ack_due(const struct sc_session *s)
 static inline struct sc_hole *
 hole_of(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->hole == SC_NONE ? NULL : &e->t.hole[f->hole];
+	return f->hole == SC_HOLE_NONE ? NULL : &e->t.hole[f->hole];
 }
 
 /* The first held segment beyond the flow's hole, or SC_NONE. */
 static inline uint32_t
 ooo_head(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->hole == SC_NONE ? SC_NONE : e->t.hole[f->hole].head;
+	return f->hole == SC_HOLE_NONE ? SC_NONE : e->t.hole[f->hole].head;
 }
 
 /* Payload bytes beyond the flow's hole. */
 static inline uint32_t
 ooo_bytes(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->hole == SC_NONE ? 0 : e->t.hole[f->hole].bytes;
+	return f->hole == SC_HOLE_NONE ? 0 : e->t.hole[f->hole].bytes;
 }
 
 /* Segments beyond the flow's hole. */
 static inline uint32_t
 nb_ooo(const struct sc_replay *e, const struct sc_flow *f)
 {
-	return f->hole == SC_NONE ? 0 : e->t.hole[f->hole].nb;
+	return f->hole == SC_HOLE_NONE ? 0 : e->t.hole[f->hole].nb;
 }
 
 /* The newest held segment in order, of a flow that holds any. */

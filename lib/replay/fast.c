@@ -33,7 +33,7 @@ is_next(const struct sc_flow *f, const struct sc_seg *s, uint8_t wanted)
 	const uint8_t all = SC_TCP_ACK | SC_TCP_SYN | SC_TCP_FIN | SC_TCP_RST | SC_TCP_URG;
 
 	return f->state == SC_FLOW_LIVE && s->seq == f->nxt && s->seq - f->isn <= SPAN_MAX
-			&& f->held_head == SC_NONE && f->hole == SC_NONE
+			&& f->held_head == SC_NONE && f->hole == SC_HOLE_NONE
 			&& (s->flags & all) == wanted
 			&& (f->flags & (SC_FLOW_BASE | SC_FLOW_PROD_FIN | FLOW_CLOSED))
 			== SC_FLOW_BASE;

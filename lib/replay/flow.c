@@ -324,7 +324,7 @@ flow_finish(struct sc_replay *e, uint32_t fi, enum sc_reason outcome, uint32_t g
 	h->flags = SC_HELD_SYNTH | (gap > 0 && f->is_mid ? SC_HELD_TORN : 0);
 	h->seq = f->nxt;
 	h->gap = gap;
-	h->gap_ack = f->hole == SC_NONE ? f->cack : hole_of(e, f)->ack;
+	h->gap_ack = f->hole == SC_HOLE_NONE ? f->cack : hole_of(e, f)->ack;
 	h->ack = f->cack;
 	h->cap_us = f->client_us;
 	accept_in_order(e, fi, hi);

@@ -20,7 +20,7 @@ hole_expect(struct sc_replay *e, uint32_t fi)
 	const struct sc_flow *f = flow_at(e, fi);
 
 	if (sc_seq_gt(f->prod_cack, f->nxt) || !(f->flags & SC_FLOW_PROD_SEEN)
-			|| f->hole != SC_NONE)
+			|| f->hole != SC_HOLE_NONE)
 		return;
 	e->foreseen[fi % FORESEEN] = (struct foreseen){
 			.flow = fi + 1, .nxt = f->nxt, .ack = sc_seq_max(f->prod_nxt, f->cack)};
@@ -41,7 +41,7 @@ hole_watch(struct sc_replay *e, uint32_t fi)
 {
 	struct sc_flow *f = flow_at(e, fi);
 
-	if (f->hole == SC_NONE && !sc_hole_take(&e->t, fi))
+	if (f->hole == SC_HOLE_NONE && !sc_hole_take(&e->t, fi))
 		return false;
 	hole_of(e, f)->us = frame_clock(e);
 	hole_of(e, f)->ack = ack_before(e, f, fi);

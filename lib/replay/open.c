@@ -192,7 +192,6 @@ session_start(struct sc_replay *e, uint32_t fi, uint32_t copy, bool is_prober)
 	C(e, SESSIONS_STARTED)++;
 	C(e, SESSIONS_LIVE_NOW)++;
 	C(e, CONNS_OPENED)++;
-	f->live++;
 	if (is_prober && copy != 0) {
 		s->rto_us = e->now + 20 * SC_US_PER_MS;
 		s->flags |= SC_SESS_RTO;
@@ -236,7 +235,7 @@ flow_admit(struct sc_replay *e, uint32_t fi, bool is_prober)
 		if (r != SC_R_NONE)
 			copy_refused(e, f, r);
 	}
-	if (f->live > 0)
+	if (sc_session_first(&e->t, fi) != SC_NONE)
 		return;
 	if (is_prober)
 		atomic_store(&path_of(e, f)->state, SC_PATH_UNPROVEN);

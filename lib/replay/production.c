@@ -39,14 +39,15 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 	uint32_t end = s->seq + s->payload_len;
 	uint32_t cap = SC_MAX((uint32_t)s->cap_us, 1u);
 
-	if ((f->flags & SC_FLOW_PROD_SEEN) && sc_seq_leq(end, f->prod_nxt)) {
+	if ((f->flags & SC_FLOW_PROD_FIN)
+			|| ((f->flags & SC_FLOW_PROD_SEEN) && sc_seq_leq(end, f->prod_nxt))) {
 		C(e, FRAMES_DUPLICATE)++;
 		return;
 	}
-	if (f->first_us != 0)
-		f->pause_us = SC_MAX(f->pause_us, elapsed_us(f->prod_us, cap));
+	if (f->first != 0)
+		f->pause = SC_MAX(f->pause, sc_us16(elapsed_us(f->prod_us, cap)));
 	else if (f->client_us != 0)
-		f->first_us = SC_MAX(elapsed_us(f->client_us, cap), 1u);
+		f->first = sc_us16(SC_MAX(elapsed_us(f->client_us, cap), 1u));
 	f->flags |= SC_FLOW_PROD_SEEN;
 	f->prod_nxt = end;
 	f->prod_ack = s->ack;
@@ -55,6 +56,19 @@ note_data(struct sc_replay *e, struct sc_flow *f, const struct sc_seg *s)
 	if (s->ack == f->nxt)
 		f->is_mid = false;
 	note_duplex(e, f, s, end);
+}
+
+/* Where production's stream ends, whether the mirror has shown all of it or not. */
+static void
+note_fin(struct sc_flow *f, const struct sc_seg *s)
+{
+	uint32_t end = s->seq + s->payload_len;
+
+	f->flags |= SC_FLOW_PROD_FIN;
+	if (sc_seq_leq(end, f->prod_nxt))
+		return;
+	f->prod_nxt = end;
+	f->prod_ack = s->ack;
 }
 
 /*
@@ -93,8 +107,7 @@ known_frame(struct sc_replay *e, uint32_t fi, const struct sc_seg *s)
 		f->flags |= SC_FLOW_PROD_SEEN;
 	}
 	if ((s->flags & SC_TCP_FIN) && !(f->flags & SC_FLOW_PROD_FIN)) {
-		f->prod_fin = s->seq + s->payload_len;
-		f->flags |= SC_FLOW_PROD_FIN;
+		note_fin(f, s);
 	}
 	if (s->flags & SC_TCP_RST)
 		note_reset(e, fi);

@@ -179,7 +179,7 @@ is_half_closed(struct sc_replay *e, const struct sc_session *s, const struct sc_
 	const struct sc_flow *f = flow_of(e, s);
 
 	if (f->flags & SC_FLOW_PROD_FIN)
-		return h->ack == f->prod_fin || h->ack == f->prod_fin + 1;
+		return h->ack == f->prod_nxt || h->ack == f->prod_nxt + 1;
 	return h->ack - f->prod_base == answer_bytes(s) + 1
 			|| h->ack - f->prod_base + s->delta == answer_bytes(s) + 1;
 }

@@ -124,6 +124,21 @@ sc_us_later(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) >= 0 ? a : b;
 }
 
+/* Microseconds in 16 bits: exact below 2 ms, then to a thousandth and below. */
+static inline uint16_t
+sc_us16(uint32_t us)
+{
+	unsigned int shift = us < 2048 ? 0 : 21 - (unsigned int)__builtin_clz(us);
+
+	return (uint16_t)(shift << 11 | us >> shift);
+}
+
+static inline uint32_t
+sc_us16_us(uint16_t v)
+{
+	return (uint32_t)(v & 2047) << (v >> 11);
+}
+
 /* ---- held client bytes: they belong to the flow, once; each session has a cursor into them ---- */
 
 enum sc_held_kind {
@@ -176,7 +191,7 @@ enum sc_flow_state {
 
 #define SC_FLOW_MIDSTREAM 0x01
 #define SC_FLOW_PROD_SEEN 0x02 /* production frames were seen: prod_* are valid */
-#define SC_FLOW_PROD_FIN 0x04  /* prod_fin is valid */
+#define SC_FLOW_PROD_FIN 0x04  /* production's FIN was seen: at prod_nxt */
 #define SC_FLOW_FIN 0x08       /* the client's FIN is in the stream */
 #define SC_FLOW_RST 0x10       /* the client's RST is in the stream */
 #define SC_FLOW_DETACHED 0x20  /* its tuple has a newer flow: not in the index any more */
@@ -194,30 +209,30 @@ struct sc_flow {
 	uint32_t isn;
 	uint32_t nxt;       /* the next one expected in order */
 	uint32_t held_head; /* held segments in order; of a free flow: the next free one */
-	uint32_t hole;      /* its entry among those with a hole; SC_NONE: it has none */
 	uint32_t cack;      /* highest ACK number of the client */
 	uint32_t turn_ack;  /* ACK number of the newest turn's first segment */
 	uint32_t prod_base; /* production's first byte: ACK numbers are counted from here */
-	uint32_t prod_nxt;  /* end of production's newest byte seen */
+	uint32_t prod_nxt;  /* end of production's newest byte seen, or its FIN's number */
 	uint32_t prod_ack;  /* ACK number on the segment that carried it */
 	uint32_t prod_cack; /* highest ACK number production sent */
-	uint32_t prod_fin;
 	uint32_t prod_us; /* has_data: of that newest byte; before: of SYN or, once seen, SYN-ACK */
-	uint32_t client_us; /* of the client's newest data; 0: none */
-	uint32_t pause_us;  /* longest pause in production's answer of this turn */
-	uint32_t first_us;  /* its time to first byte; 0: none came */
-	uint32_t rtt_us;    /* the client's; 0 unknown */
-	uint16_t live;      /* sessions alive */
+	uint32_t client_us;  /* of the client's newest data; 0: none */
+	uint32_t hole : 24;  /* its entry among those with a hole, or SC_HOLE_NONE */
+	uint32_t reason : 8; /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
+	uint16_t pause;      /* sc_us16: longest pause in production's answer of this turn */
+	uint16_t first;      /* sc_us16: its time to first byte; 0: none came */
+	uint16_t rtt;        /* sc_us16: the client's; 0 unknown */
 	uint16_t mss;
 	uint8_t wscale : 4, opts : 4; /* of the SYN: SC_OPT_* */
 	uint8_t state : 6;
 	uint8_t is_mid : 1;   /* production has not answered after exactly the bytes before nxt */
 	uint8_t has_data : 1; /* production has sent a byte */
 	uint8_t flags;
-	uint8_t reason;  /* enum sc_reason: how it must end; SC_R_NONE: as its sessions do */
 	uint8_t outcome; /* that of session 0; of another copy while 0 is alive */
-} __attribute__((aligned(32)));
-_Static_assert(sizeof(struct sc_flow) == 96, "a flow lies in two cache lines, two in three");
+} __attribute__((aligned(16)));
+_Static_assert(sizeof(struct sc_flow) == 80, "a flow lies in two cache lines wherever it begins");
+
+#define SC_HOLE_NONE 0xffffffu
 
 /* What a flow has besides while client bytes are missing in it. */
 struct sc_hole {
@@ -453,6 +468,17 @@ sc_session_alive(const struct sc_tables *t, uint32_t i, uint32_t end)
 		if (t->session[i].state != SC_CONN_FREE)
 			return i;
 	return SC_NONE;
+}
+
+/* How many sessions of a flow are. */
+static inline uint16_t
+sc_session_nb_alive(const struct sc_tables *t, uint32_t flow)
+{
+	uint16_t nb = 0;
+
+	for (uint32_t i = flow * t->copies; i < (flow + 1) * t->copies; i++)
+		nb += t->session[i].state != SC_CONN_FREE;
+	return nb;
 }
 
 /* The flow's sessions that are alive, one after the other; SC_NONE at the end. */

@@ -80,7 +80,7 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 	t->nb_sessions = (uint32_t)nb_sessions(cfg);
 	t->nb_tombs = cfg->max_tombs;
 	t->max_refs = cfg->max_refs;
-	t->max_holes = cfg->max_holes;
+	t->max_holes = SC_MIN(cfg->max_holes, SC_HOLE_NONE);
 	t->free_flow.total = cfg->max_flows; /* what is unmapped if the rest cannot be had */
 	t->free_held.total = cfg->max_held;
 	t->free_chunk.total = cfg->max_chunks;
@@ -90,7 +90,7 @@ map_states(struct sc_tables *t, const struct sc_tables_cfg *cfg)
 			&& (t->node = sc_mem_map(t->nb_sessions, sizeof(*t->node), node)) != NULL
 			&& (t->tomb = sc_mem_map(cfg->max_tombs, sizeof(*t->tomb), node)) != NULL
 			&& (t->held = sc_mem_map(cfg->max_held, sizeof(*t->held), node)) != NULL
-			&& (t->hole = sc_mem_map(cfg->max_holes, sizeof(*t->hole), node)) != NULL
+			&& (t->hole = sc_mem_map(t->max_holes, sizeof(*t->hole), node)) != NULL
 			&& (t->chunk = sc_mem_map(cfg->max_chunks, SC_CHUNK_SIZE, node)) != NULL
 			&& (t->chunk_next = sc_mem_map(cfg->max_chunks, 4, node)) != NULL
 			&& (t->prod = sc_mem_map(SC_PRODS_MAX, sizeof(*t->prod), node)) != NULL
@@ -182,7 +182,8 @@ sc_flow_take(struct sc_tables *t)
 	t->free_flow.first = f->held_head;
 	t->free_flow.nb--;
 	memset(f, 0, sizeof(*f));
-	f->held_head = f->hole = SC_NONE;
+	f->held_head = SC_NONE;
+	f->hole = SC_HOLE_NONE;
 	return i;
 }
 
@@ -191,7 +192,7 @@ sc_hole_take(struct sc_tables *t, uint32_t flow)
 {
 	if (t->nb_holes == t->max_holes)
 		return false;
-	t->flow[flow].hole = t->nb_holes;
+	t->flow[flow].hole = t->nb_holes & SC_HOLE_NONE;
 	t->hole[t->nb_holes++] = (struct sc_hole){.flow = flow, .head = SC_NONE};
 	return true;
 }
@@ -202,14 +203,14 @@ sc_hole_give(struct sc_tables *t, uint32_t flow)
 	uint32_t i = t->flow[flow].hole;
 
 	t->hole[i] = t->hole[--t->nb_holes];
-	t->flow[t->hole[i].flow].hole = i;
-	t->flow[flow].hole = SC_NONE;
+	t->flow[t->hole[i].flow].hole = i & SC_HOLE_NONE;
+	t->flow[flow].hole = SC_HOLE_NONE;
 }
 
 void
 sc_flow_give(struct sc_tables *t, uint32_t i)
 {
-	if (t->flow[i].hole != SC_NONE)
+	if (t->flow[i].hole != SC_HOLE_NONE)
 		sc_hole_give(t, i);
 	t->flow[i].state = SC_FLOW_FREE;
 	t->flow[i].held_head = t->free_flow.first;

@@ -251,12 +251,12 @@ times_swapped(void **state)
 	b->batch[0].seg.cap_us -= BED_MS;
 	b->batch[1].seg.cap_us -= 2 * BED_MS;
 	bed_flush(b);
-	assert_int_equal(b->e->t.flow[0].first_us, 1);
-	assert_int_equal(b->e->t.flow[0].pause_us, 0);
+	assert_int_equal(b->e->t.flow[0].first, 1);
+	assert_int_equal(b->e->t.flow[0].pause, 0);
 	conv_ack(c);
 	b->batch[0].seg.cap_us -= 3 * BED_MS;
 	bed_flush(b);
-	assert_int_equal(b->e->t.flow[0].rtt_us, 1);
+	assert_int_equal(b->e->t.flow[0].rtt, 1);
 	bed_end(b);
 }
 

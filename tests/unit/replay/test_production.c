@@ -50,7 +50,7 @@ duplicates(void **state)
 	conv_frame(c, SC_HALF_PRODUCTION, SC_TCP_ACK, c->pnxt - 100, c->cnxt, 100);
 	conv_frame(c, SC_HALF_PRODUCTION, SC_TCP_ACK, c->pnxt - 50, c->cnxt, 50);
 	assert_int_equal(COUNT(b, FRAMES_DUPLICATE), 2);
-	assert_int_equal(b->e->t.flow[0].pause_us, 0);
+	assert_int_equal(b->e->t.flow[0].pause, 0);
 	bed_end(b);
 }
 
@@ -70,12 +70,12 @@ times(void **state)
 	conv_answer(c, 100);
 	b->now_us += 10 * BED_MS;
 	conv_answer(c, 100);
-	assert_int_equal(b->e->t.flow[0].first_us, 70 * BED_MS);
-	assert_int_equal(b->e->t.flow[0].pause_us, 30 * BED_MS);
+	assert_int_equal(b->e->t.flow[0].first, sc_us16(70 * BED_MS));
+	assert_int_equal(b->e->t.flow[0].pause, sc_us16(30 * BED_MS));
 	conv_target_answer(c, 300);
 	conv_say(c, 10);
 	assert_int_equal(sc_replay_hist_production(b->e)->count, 1);
-	assert_int_equal(sc_replay_hist_production(b->e)->sum, 70 * BED_MS);
+	assert_int_equal(sc_replay_hist_production(b->e)->sum, sc_us16_us(sc_us16(70 * BED_MS)));
 	assert_int_equal(sc_replay_hist_target(b->e)->count, 1);
 	assert_int_equal(sc_replay_hist_target(b->e)->sum, 110 * BED_MS);
 	bed_end(b);
@@ -164,7 +164,7 @@ synack_again(void **state)
 	conv_synack(c);
 	b->now_us += 25 * BED_MS;
 	conv_ack(c);
-	assert_int_equal(b->e->t.flow[0].rtt_us, 25 * BED_MS);
+	assert_int_equal(b->e->t.flow[0].rtt, sc_us16(25 * BED_MS));
 	bed_end(b);
 }
 
@@ -176,15 +176,15 @@ running_rtt(void **state)
 	struct conv *c = bed_conv(b);
 
 	conv_open_said(c, 10);
-	assert_int_equal(b->e->t.flow[0].rtt_us, 10 * BED_MS);
+	assert_int_equal(b->e->t.flow[0].rtt, sc_us16(10 * BED_MS));
 	conv_answer(c, 100);
 	b->now_us += 4 * BED_MS;
 	conv_ack(c);
-	assert_int_equal(b->e->t.flow[0].rtt_us, 4 * BED_MS);
+	assert_int_equal(b->e->t.flow[0].rtt, sc_us16(4 * BED_MS));
 	conv_answer(c, 100);
 	b->now_us += 8 * BED_MS;
 	conv_ack(c);
-	assert_int_equal(b->e->t.flow[0].rtt_us, 4 * BED_MS);
+	assert_int_equal(b->e->t.flow[0].rtt, sc_us16(4 * BED_MS));
 	bed_end(b);
 }
 

@@ -129,7 +129,7 @@ flows(void **state)
 	for (uint32_t i = 0; i < 5; i++) {
 		assert_int_equal(sc_flow_take(&t), i);
 		assert_int_equal(t.flow[i].held_head, SC_NONE);
-		assert_int_equal(t.flow[i].hole, SC_NONE);
+		assert_int_equal(t.flow[i].hole, SC_HOLE_NONE);
 		t.flow[i].nxt = 77;
 		t.flow[i].state = SC_FLOW_LIVE;
 		sc_sweep_touch(&t.sweep, i, 1);
@@ -154,23 +154,42 @@ holes(void **state)
 	assert_true(sc_hole_take(&t, 1));
 	assert_true(sc_hole_take(&t, 2));
 	assert_false(sc_hole_take(&t, 0));
-	assert_int_equal(t.flow[0].hole, SC_NONE);
+	assert_int_equal(t.flow[0].hole, SC_HOLE_NONE);
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(t.flow[t.hole[i].flow].hole, i);
 		assert_int_equal(t.hole[i].head, SC_NONE);
 		t.hole[i].ack = t.hole[i].flow;
 	}
 	sc_hole_give(&t, 4);
-	assert_int_equal(t.flow[4].hole, SC_NONE);
+	assert_int_equal(t.flow[4].hole, SC_HOLE_NONE);
 	sc_flow_give(&t, 1);
 	assert_int_equal(t.nb_holes, 1);
 	assert_int_equal(t.hole[t.flow[2].hole].ack, 2);
 	sc_hole_give(&t, 2);
 	assert_int_equal(t.nb_holes, 0);
 	assert_int_equal(sc_flow_take(&t), 1);
-	assert_int_equal(t.flow[1].hole, SC_NONE);
+	assert_int_equal(t.flow[1].hole, SC_HOLE_NONE);
 	for (uint32_t i = 0; i < 5; i++)
 		sc_flow_give(&t, i);
+}
+
+/* 0 and what lies below 2 ms are themselves; above, a thousandth is lost at most, and order is kept. */
+static void
+short_times(void **state)
+{
+	uint16_t before = 0;
+
+	for (uint32_t us = 0; us < 2048; us++)
+		assert_int_equal(sc_us16_us(sc_us16(us)), us);
+	for (uint64_t us = 1; us <= UINT32_MAX; us += us / 700 + 1) {
+		uint16_t v = sc_us16((uint32_t)us);
+
+		assert_true(v >= before);
+		assert_in_range(sc_us16_us(v), us - us / 1000, us);
+		before = v;
+	}
+	assert_in_range(sc_us16_us(sc_us16(UINT32_MAX)), UINT32_MAX - UINT32_MAX / 1000,
+			UINT32_MAX);
 }
 
 /* A session that is given back is out of the wheel. */
@@ -321,6 +340,7 @@ main(void)
 			cmocka_unit_test(no_memory),
 			cmocka_unit_test(too_many_sessions),
 			cmocka_unit_test(smallest),
+			cmocka_unit_test(short_times),
 			cmocka_unit_test_setup_teardown(flows, setup, teardown),
 			cmocka_unit_test_setup_teardown(holes, setup, teardown),
 			cmocka_unit_test_setup_teardown(sessions, setup, teardown),
