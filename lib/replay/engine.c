@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* One in so many flows has an end (FIN, RST) that waits; payload has a chunk or a frame of its own. */
-#define FLOWS_PER_END 16
-#define FLOWS_PER_HOLE 16 /* one in so many has client bytes missing, for up to 10 s */
+#define FLOWS_PER_END 32
+#define FLOWS_PER_HOLE 32 /* one in so many has client bytes missing, for up to 10 s */
 
 static void
 tables_cfg(const struct sc_replay_cfg *cfg, struct sc_tables_cfg *t)
