@@ -111,6 +111,20 @@ bulk_hash(const struct sc_index_bulk *bulk, uint32_t i)
 	return *(const uint32_t *)(const void *)(hashes + i * bulk->hash_stride);
 }
 
+/* What `hash` is likely to stand for: the first value with its signature, here or in the next bucket. */
+static inline uint32_t
+index_guess(const struct sc_index *ix, uint32_t hash)
+{
+	const struct sc_index_bucket *bucket = &ix->buckets[sc_index_home(ix, hash)];
+	uint32_t mask = match_mask(bucket, signature(hash));
+
+	if (mask == 0 && has_passed(bucket)) {
+		bucket = &ix->buckets[next_bucket(ix, sc_index_home(ix, hash))];
+		mask = match_mask(bucket, signature(hash));
+	}
+	return mask == 0 ? SC_INDEX_NONE : bucket->value[__builtin_ctz(mask)];
+}
+
 /* Nearly always the first one with the signature is it; otherwise the search begins again. */
 static inline __attribute__((always_inline)) void
 index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk, sc_index_eq_fn eq,
@@ -122,15 +136,8 @@ index_find_bulk(const struct sc_index *ix, const struct sc_index_bulk *bulk, sc_
 	for (i = 0; !bulk->is_expected && i < bulk->nb; i++)
 		sc_index_prefetch(ix, bulk_hash(bulk, i));
 	for (i = 0; i < bulk->nb; i++) {
-		uint32_t hash = bulk_hash(bulk, i);
-		const struct sc_index_bucket *bucket = &ix->buckets[sc_index_home(ix, hash)];
-		uint32_t mask = match_mask(bucket, signature(hash));
-
-		bulk->values[i] = SC_INDEX_NONE;
-		if (mask == 0)
-			continue;
-		bulk->values[i] = bucket->value[__builtin_ctz(mask)];
-		if (prefetch != NULL)
+		bulk->values[i] = index_guess(ix, bulk_hash(bulk, i));
+		if (bulk->values[i] != SC_INDEX_NONE && prefetch != NULL)
 			prefetch(arg, bulk->values[i]);
 	}
 	for (i = 0; i < bulk->nb; i++) {

@@ -28,7 +28,7 @@
  * 64-byte buckets of 8 signatures and 8 values; a full bucket overflows into the next one. The
  * top bits of a bucket's signatures count the entries that passed over it, so a search knows when
  * to stop and a removal leaves nothing behind. The bucket is the scaled hash: no rounding to a
- * power of two, 13.4 bytes an entry when `capacity` entries are in.
+ * power of two, 11.5 bytes an entry when `capacity` entries are in.
  *
  * Thread: the owning worker. Hashes: CRC32 of the whole tuple, or anything that spreads as well.
  */
@@ -55,7 +55,7 @@ typedef bool (*sc_index_eq_fn)(const void *arg, uint32_t value, const void *key)
 typedef void (*sc_index_prefetch_fn)(const void *arg, uint32_t value);
 
 /*
- * Make an index that is about 60 % full with `capacity` entries. All memory is touched here, in
+ * Make an index that is about 70 % full with `capacity` entries. All memory is touched here, in
  * huge pages where the kernel has them, near NUMA node `socket` (-1: anywhere; a preference).
  * -EINVAL for capacity 0, -ENOMEM.
  */
@@ -65,7 +65,7 @@ void sc_index_free(struct sc_index *ix);   /* also fine after a failed init, and
 
 /*
  * Keys are not compared: inserting one twice gives two entries. 0, -EINVAL for SC_INDEX_NONE, -ENOSPC when the buckets within reach are full: once in
- * 10^13 buckets while 60 % full, to be expected from about 80 % on.
+ * 10^13 buckets while 60 % full, never seen in 6 M insertions at 75 %, twice at 78 %.
  */
 int sc_index_insert(struct sc_index *ix, uint32_t hash, uint32_t value);
 /* 0 or -ENOENT. */

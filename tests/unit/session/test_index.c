@@ -211,11 +211,11 @@ test_churn_at_95_percent_of_capacity(void **state)
 	churn(20000, 19000);
 }
 
-/* 75 % of the ways instead of 60: every fourth bucket overflows. */
+/* 77 % of the ways instead of 70: three of four buckets overflow. */
 static void
 test_churn_far_over_capacity(void **state)
 {
-	churn(20000, 25000);
+	churn(20000, 22000);
 }
 
 static void
@@ -224,9 +224,9 @@ test_size_is_as_promised(void **state)
 	struct sc_index ix;
 
 	assert_int_equal(sc_index_init(&ix, 240000, -1), 0);
-	assert_int_equal(ix.nb_buckets, 50000);
-	assert_in_range(sc_index_size(240000), 3200000, 3200000 + (2 << 20));
-	assert_true((double)ix.nb_buckets * sizeof(*ix.buckets) / 240000 <= 13.4);
+	assert_int_equal(ix.nb_buckets, 42858);
+	assert_in_range(sc_index_size(240000), 2742912, 2742912 + (2 << 20));
+	assert_true((double)ix.nb_buckets * sizeof(*ix.buckets) / 240000 <= 11.5);
 	assert_int_equal((uintptr_t)ix.buckets % 64, 0);
 	sc_index_free(&ix);
 	assert_null(ix.buckets);
@@ -412,7 +412,7 @@ test_flows_of_one_worker_spread(void **state)
 			assert_int_equal(sc_index_insert(&ix, rte_hash_crc(key, 20, 1), i), 0);
 	}
 	assert_in_range(ix.nb_used, 49 * 7000, 51 * 7000);
-	assert_in_range(hops(&ix), 1, ix.nb_used / 25);
+	assert_in_range(hops(&ix), 1, ix.nb_used / 4); /* 0.23 to 0.26 each at random */
 	sc_index_free(&ix);
 	sc_steer_free(&steer);
 }
