@@ -92,7 +92,8 @@ def show(row, text):
     unit = UNITS[row['workload']]
     print(f'{row["setup"]}, {row["workload"]}, {text}: {row["rate"]:,} {unit}s/s, '
           f'{100 * row["cpu_share"]:.0f} % of a CPU; processes outside the lab had '
-          f'{100 * row["others_share"]:.0f} % of the machine')
+          f'{100 * row["others_share"]:.0f} % of the machine, and spancopy waited for a CPU for '
+          f'{100 * row["waited_share"]:.0f} % of the time')
     print(f'    {"a " + unit + ", all threads":30}{against(row["each"], row["workload"])}')
     print(f'    {"user space, a client packet":30}{against(row["user_client_packet"], "client packet")}')
     n = number(row)

@@ -10,7 +10,7 @@ from collections import Counter, namedtuple
 from .net import run
 from .result import Failed
 
-Used = namedtuple('Used', 'seconds user system')  # of CPU; seconds is exact, the split is sampled
+Used = namedtuple('Used', 'seconds user system waited')  # of CPU; user and system are sampled, the others exact
 
 
 def tsc_hz():
@@ -29,12 +29,12 @@ def threads(pid):
     for tid in os.listdir(f'/proc/{pid}/task'):
         folder = f'/proc/{pid}/task/{tid}/'
         with open(folder + 'schedstat', encoding='ascii') as f:
-            seconds = int(f.read().split()[0]) / 1e9
+            seconds, waited = (int(w) / 1e9 for w in f.read().split()[:2])
         with open(folder + 'stat', encoding='utf-8') as f:
             head, tail = f.read().rsplit(')', 1)
         words = tail.split()
         out[int(tid)] = (head.split('(', 1)[1],
-                         Used(seconds, int(words[11]) / tick, int(words[12]) / tick))
+                         Used(seconds, int(words[11]) / tick, int(words[12]) / tick, waited))
     return out
 
 
@@ -42,10 +42,10 @@ def used(before, after):
     """name -> Used between two readings, with a sum over all threads as 'all'."""
     out = {}
     for tid, (name, now) in after.items():
-        then = before.get(tid, (name, Used(0, 0, 0)))[1]
+        then = before.get(tid, (name, Used(0, 0, 0, 0)))[1]
         key = name if name not in out else f'{name}/{tid}'
         out[key] = Used(*(b - a for a, b in zip(then, now)))
-    out['all'] = Used(*(sum(u[i] for u in out.values()) for i in range(3)))
+    out['all'] = Used(*(sum(u[i] for u in out.values()) for i in range(4)))
     return out
 
 

@@ -161,6 +161,7 @@ def run(lab, setup, workload, rate, seconds, perf=None):
     return dict(figures(report, cost), setup=setup, workload=workload, offered=rate, seconds=seconds,
                 requests=lab.production.nb_logged(), places=places and places[0],
                 functions=places and places[1], cpu_share=round(cost['all'].seconds / seconds, 3),
+                waited_share=round(cost['all'].waited / seconds, 3),
                 others_share=others_share, faults=faults)
 
 
