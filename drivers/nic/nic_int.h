@@ -22,10 +22,11 @@ uint8_t nic_rss_key_len(const struct rte_eth_dev_info *info);
 
 /*
  * Program the owner table into a started port and set port->is_hw_steered if it reads back equal.
- * A port that cannot hold it is no error: its packets are handed to their owners in software.
+ * A port that cannot hold it is no error: its packets are handed to their owners in software. And
+ * port->has_rss_hash, if mbufs bring hashes under the box's key. rxmode: as the port was configured.
  */
 void nic_rss_program(const struct sc_steer *steer, const struct rte_eth_dev_info *info,
-		struct sc_port *port);
+		const struct rte_eth_rxmode *rxmode, struct sc_port *port);
 
 /* The port's modes: promiscuous, all-multicast, flow control. A mirror that cannot be promiscuous
  * is an error, the rest is logged. */

@@ -84,8 +84,10 @@ make_conf(struct opening *o)
 	conf->txmode.offloads = o->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	conf->rxmode.mtu = choose_mtu(o);
 	warn_short_frames(o, conf->rxmode.mtu);
-	if (hf == 0 || o->port->nb_rxq == 1)
+	if (hf == 0 || (o->port->nb_rxq == 1 && o->cfg->role != SC_PORT_MIRROR))
 		return;
+	/* One queue needs no steering, but the hash tells under overload what need not be read. */
+	conf->rxmode.offloads |= o->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf.rss_hf = hf;
 	conf->rx_adv_conf.rss_conf.rss_key = o->key;
@@ -161,11 +163,12 @@ log_opened(const struct sc_nic_cfg *cfg, const struct sc_port *port)
 {
 	sc_log(SC_LOG_INFO, NIC_AREA,
 			"%s port %s: %u RX (%u asked) and %u TX queues, MTU %u, RETA %u, %s, "
-			"checksums of RX %s",
+			"checksums of RX %s%s",
 			port->role == SC_PORT_MIRROR ? "mirror" : "test", port->name, port->nb_rxq,
 			cfg->nb_rxq, port->nb_txq, port->mtu, port->reta_size,
 			port->is_hw_steered ? "each queue is its worker's" : "sharded in software",
-			port->rx_csum != 0 ? "by the NIC" : "in software");
+			port->rx_csum != 0 ? "by the NIC" : "in software",
+			port->has_rss_hash ? ", RSS hashes in mbufs" : "");
 }
 
 /*
@@ -206,7 +209,7 @@ sc_nic_open(const struct sc_nic_cfg *cfg, const struct sc_steer *steer, struct s
 	if (rc < 0)
 		return rc;
 	rte_eth_dev_get_mtu(port->id, &port->mtu);
-	nic_rss_program(steer, &o.info, port);
+	nic_rss_program(steer, &o.info, &o.conf.rxmode, port);
 	rc = nic_modes_set(cfg, port, err);
 	if (rc == 0)
 		rc = nic_link_wait(port, cfg->link_wait_s * 1000, err);

@@ -86,15 +86,18 @@ reta_program(const struct sc_steer *steer, const struct sc_port *port)
 
 void
 nic_rss_program(const struct sc_steer *steer, const struct rte_eth_dev_info *info,
-		struct sc_port *port)
+		const struct rte_eth_rxmode *rxmode, struct sc_port *port)
 {
+	bool is_hashing = rxmode->mq_mode == RTE_ETH_MQ_RX_RSS;
+	bool has_key = is_hashing && key_program(info, port->id);
 	const char *why = NULL;
 
+	port->has_rss_hash = has_key && (rxmode->offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH) != 0;
 	port->is_hw_steered = steer->nb_workers == 1;
 	if (port->is_hw_steered)
 		return;
 	if (can_hold(steer, port, &why)) {
-		if (!key_program(info, port->id))
+		if (!has_key)
 			why = "it did not take the hash key";
 		else if (!reta_program(steer, port))
 			why = "it did not take the redirection table";

@@ -149,6 +149,7 @@ struct sc_port {
 	bool is_ring;       /* one of ours: mbufs carry struct sc_mbuf_meta */
 	bool is_file;       /* the source waits: never shed, back-pressure instead of loss */
 	bool is_hw_steered; /* RSS key and RETA hold the owner table: queue q is worker q */
+	bool has_rss_hash;  /* mbufs bring the Toeplitz hash under the box's key */
 	bool has_multi_segs;
 	bool has_imissed; /* the driver counts what it lost */
 	uint16_t nb_rxq, nb_txq;
