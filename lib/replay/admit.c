@@ -12,7 +12,9 @@
 #define RAISE_MAX ((ADMIT_ALL + 19) / 20) /* at once */
 #define LOAD_HIGH 800                     /* of 1,000: fewer flows are admitted */
 #define LOAD_LOW 600                      /* more again */
-#define LOAD_LOST 1100  /* so many came where 1,000 were taken: the others are lost already */
+#define LOAD_FAR 450                      /* and soon */
+#define LOAD_LOST 1000 /* beyond, frames are lost: so many came where 1,000 should have */
+#define LOAD_MUCH 1200
 #define HELD_LAST 950   /* of 1,000: flows that lag are ended */
 #define BEFORE_FIRST 3  /* periods in a row: a burst is no overload */
 #define JOIN_PAUSE_S 60 /* what was left out must not come back as a mid-stream join */
@@ -25,6 +27,7 @@ admit_init(struct sc_replay *e)
 {
 	e->admit.share = ADMIT_ALL;
 	e->admit.next_us = e->now_us + PERIOD_US;
+	e->admit.tokens = UINT64_MAX / 2;
 }
 
 void
@@ -34,6 +37,37 @@ admit_shed(struct sc_replay *e)
 
 	a->least = e->now_s < a->join_pause_s ? SC_MIN(a->least, a->share) : a->share;
 	a->join_pause_s = e->now_s + JOIN_PAUSE_S;
+}
+
+uint32_t
+admit_place(const struct sc_replay *e, const struct sc_flow *f)
+{
+	const struct sc_prod *p = &e->t.prod[f->prod];
+
+	return place_of_fold(e, sc_fold_tuple(&f->client, &p->addr, f->cport, p->port));
+}
+
+void
+admit_know(struct sc_replay *e, const struct sc_flow *f)
+{
+	uint32_t place = admit_place(e, f);
+	uint16_t *known = &e->admit.known[place];
+
+	e->admit.nb_known++;
+	*known += *known < KNOWN_MAX;
+	e->admit.known_bit[place / 64] |= UINT64_C(1) << place % 64;
+}
+
+void
+admit_forget(struct sc_replay *e, const struct sc_flow *f)
+{
+	uint32_t place = admit_place(e, f);
+	uint16_t *known = &e->admit.known[place];
+
+	e->admit.nb_known--;
+	*known -= *known < KNOWN_MAX;
+	if (*known == 0)
+		e->admit.known_bit[place / 64] &= ~(UINT64_C(1) << place % 64);
 }
 
 /* Since when does the flow's client wait for what it said to leave? 0: it does not. */
@@ -94,65 +128,82 @@ admit_run(struct sc_replay *e)
 	a->cursor = (a->cursor + nb) % e->cfg.max_flows;
 }
 
-/* What has been lost tells how much is too much: that is left out at once, and has time to work. */
-static uint32_t
-share_for(struct sc_replay *e, uint32_t load)
-{
-	uint32_t share = e->admit.share;
-
-	if (load < LOAD_LOST)
-		return share - (share >> (4 - SC_CLAMP(e->admit.nb_high - 1, 1u, 3u)));
-	e->admit.nb_high = 0;
-	return (uint32_t)((uint64_t)share * 1000 / load);
-}
-
-/* By an 8th, and by more if that was not enough. */
 static void
-lower(struct sc_replay *e, uint32_t load)
+set_share(struct sc_replay *e, uint32_t share)
 {
-	e->admit.nb_low = 0;
-	e->admit.nb_high++;
-	if (e->admit.share == ADMIT_ALL && e->admit.nb_high < BEFORE_FIRST && load < LOAD_LOST)
-		return;
-	if (e->admit.share == ADMIT_ALL) {
-		e->admit.nb_high = 1;
+	if (e->admit.share == ADMIT_ALL)
 		sc_log(SC_LOG_WARN, "replay",
 				"worker %u is overloaded: new flows are left out as "
 				"shed_admission, chosen by their hash, until it is not; more "
 				"workers, or --sample, would help",
 				e->cfg.worker);
-	}
-	e->admit.share = SC_MAX(share_for(e, load), LEAST);
+	e->admit.share = SC_MAX(share, LEAST);
 	C(e, ADMISSION_LOWERED)++;
 }
 
-/* By a 32nd, and by a 16th while nothing speaks against it. */
+/*
+ * Frames are lost, or will be: `load` came where 1,000 can be done. If that is much more, then less is
+ * admitted than could be: what is left out costs, too, flows that miss frames cost most, and it is
+ * easier to take more later than to end what has begun. Then let it work for a while.
+ */
+void
+admit_cut(struct sc_replay *e, uint64_t load)
+{
+	uint64_t share = e->admit.share * 1000ull / load;
+
+	if (load > LOAD_MUCH)
+		share = share * 1000 / load;
+	e->admit.nb_high = e->admit.nb_low = 0;
+	e->admit.cut_us = e->now_us + CUT_US;
+	set_share(e, (uint32_t)share);
+}
+
+/* By a 32nd, and by more if that was not enough: up to a quarter. */
 static void
-raise(struct sc_replay *e)
+lower(struct sc_replay *e)
+{
+	uint32_t share = e->admit.share;
+
+	e->admit.nb_low = 0;
+	e->admit.nb_high++;
+	if (share == ADMIT_ALL && e->admit.nb_high < BEFORE_FIRST)
+		return;
+	if (share == ADMIT_ALL)
+		e->admit.nb_high = 1;
+	set_share(e, share - (share >> (6 - SC_MIN(e->admit.nb_high, 4u))));
+}
+
+/* By a 32nd, and by a 16th or a quarter while nothing speaks against it. */
+static void
+raise(struct sc_replay *e, uint32_t load)
 {
 	uint32_t step;
 
 	e->admit.nb_high = 0;
 	e->admit.nb_low++;
-	step = (e->admit.share >> (6 - SC_MIN(e->admit.nb_low, 2u))) + 1;
+	step = (e->admit.share >> (6 - SC_MIN(e->admit.nb_low, load < LOAD_FAR ? 4u : 2u))) + 1;
 	e->admit.share = SC_MIN(e->admit.share + SC_MIN(step, RAISE_MAX), ADMIT_ALL);
 }
 
 void
-sc_replay_load(struct sc_replay *e, uint32_t load, uint64_t now_us)
+sc_replay_load(struct sc_replay *e, const struct sc_replay_load *l, uint64_t now_us)
 {
-	uint32_t held = sc_held_fill(&e->t);
+	uint32_t held = sc_held_fill(&e->t), load = l->load;
 
-	if (e->cfg.is_file || now_us < (load < LOAD_LOST ? e->admit.next_us : e->admit.cut_us))
+	if (e->cfg.is_file)
+		return;
+	surge_learn(e, l);
+	if (now_us < (load <= LOAD_LOST ? e->admit.next_us : e->admit.cut_us))
 		return;
 	set_now(e, now_us);
 	e->admit.next_us = now_us + PERIOD_US;
-	e->admit.cut_us = now_us + CUT_US;
 	load = SC_MAX(load, held);
-	if (load >= LOAD_HIGH)
-		lower(e, load);
+	if (load > LOAD_LOST)
+		admit_cut(e, load);
+	else if (load >= LOAD_HIGH)
+		lower(e);
 	else if (load < LOAD_LOW)
-		raise(e);
+		raise(e, load);
 	else
 		e->admit.nb_high = e->admit.nb_low = 0;
 	if (held >= HELD_LAST)

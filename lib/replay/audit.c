@@ -73,6 +73,34 @@ walk_flow(const struct sc_replay *e, uint32_t fi, struct gauge *g)
 	}
 }
 
+/* Does admission count the flows of the index, and know the place of each? */
+static bool
+are_places_right(const struct sc_replay *e, struct sc_err *what)
+{
+	uint64_t walked = 0, unknown = 0, left = 0;
+
+	for (uint32_t fi = 0; fi < e->cfg.max_flows; fi++) {
+		const struct sc_flow *f = &e->t.flow[fi];
+
+		if (f->state == SC_FLOW_FREE || f->flags & SC_FLOW_DETACHED)
+			continue;
+		walked++;
+		unknown += !is_place_known(e, admit_place(e, f));
+	}
+	for (uint32_t i = 0; i < SC_ARRAY_SIZE(e->admit.known_bit); i++)
+		left |= e->admit.known_bit[i];
+	if (e->admit.nb_known == walked && unknown == 0 && (walked > 0 || left == 0))
+		return true;
+	sc_err_set(what, -EINVAL,
+			"admission counts %llu flows in the index, and a walk %llu; %llu of them "
+			"at "
+			"places that it takes for empty%s",
+			(unsigned long long)e->admit.nb_known, (unsigned long long)walked,
+			(unsigned long long)unknown,
+			left != 0 ? "; there are places that it does not" : "");
+	return false;
+}
+
 bool
 sc_replay_audit(const struct sc_replay *e, struct sc_err *what)
 {
@@ -103,5 +131,5 @@ sc_replay_audit(const struct sc_replay *e, struct sc_err *what)
 				(unsigned long long)g[i].walked);
 		return false;
 	}
-	return true;
+	return are_places_right(e, what);
 }

@@ -36,7 +36,7 @@ unknown_frame(struct sc_replay *e, struct sc_mirror_seg *ms)
 	bool took = false;
 	uint32_t fi;
 
-	if (!is_syn(&ms->seg) && admit_is_after_shed(e, ms->flow.hash)) {
+	if (!is_syn(&ms->seg) && admit_is_after_shed(e, &ms->seg)) {
 		C(e, BYTES_SEEN) += ms->seg.payload_len;
 		M(e, BYTES_REFUSED, SC_R_SHED_ADMISSION) += ms->seg.payload_len;
 		refuse_frame(e, SC_R_SHED_ADMISSION);

@@ -103,8 +103,12 @@ struct rest_entry {
 };
 #define REST_ENTRIES 8192
 
-/* Admission of new flows: those whose place among ADMIT_ALL is below the share. */
+/*
+ * Admission of new flows: those whose place among ADMIT_ALL is below the share. The place comes from
+ * the fold of the tuple, and so does a NIC's RSS hash.
+ */
 #define ADMIT_ALL 65536u
+#define KNOWN_MAX UINT16_MAX /* so many at a place are never counted down again */
 
 struct admission {
 	uint64_t next_us, cut_us; /* of the next decision; of one about frames that are lost */
@@ -114,6 +118,14 @@ struct admission {
 	uint32_t least;           /* share, since the first of them was */
 	uint32_t cursor;
 	uint32_t lag_left, lag_worst, lag_ended; /* of the walk for flows that lag; 0 left: none */
+	uint64_t nb_new, new_before; /* flows that got a place; when the load was told last */
+	uint32_t rate;               /* new flows a second that can be afforded; 0: unknown */
+	uint64_t tokens;             /* millionths of those that may come beyond it now */
+	uint64_t token_us, full_us;  /* as they stood then; and when there were most of them */
+	uint64_t nb_full;            /* flows until then */
+	uint64_t nb_known;           /* flows in the index */
+	uint16_t known[ADMIT_ALL];   /* by place */
+	uint64_t known_bit[ADMIT_ALL / 64]; /* is there any? */
 };
 
 /* SYNs of a target and answers to them that other workers do not know of yet. */
@@ -393,23 +405,53 @@ enum sc_reason flow_check(struct sc_replay *e, const struct sc_mirror_seg *ms);
 void admit_init(struct sc_replay *e);
 void admit_shed(struct sc_replay *e);
 void admit_run(struct sc_replay *e);
+uint32_t admit_place(const struct sc_replay *e, const struct sc_flow *f);
+void admit_cut(struct sc_replay *e, uint64_t load);
+/* A flow comes into the index, or leaves it. */
+void admit_know(struct sc_replay *e, const struct sc_flow *f);
+void admit_forget(struct sc_replay *e, const struct sc_flow *f);
+
+/* surge.c */
+void surge_note(struct sc_replay *e); /* a new flow got a place */
+void surge_learn(struct sc_replay *e, const struct sc_replay_load *l);
 
 /*
- * hash: of a flow's key. Mixed with shifts between products: a product alone is as linear as the
- * index's own, and those that are admitted would crowd in some of its buckets.
+ * The place of a flow, from its Toeplitz hash: any of the 65,536 has one of its own. Mixed with shifts
+ * around the product: a product alone is as linear as the index's own, and the flows that are admitted
+ * would crowd in some of its buckets.
  */
-static inline bool
-is_within(uint32_t hash, uint32_t share)
+static inline uint32_t
+place_of_hash(uint32_t rss)
 {
-	hash = (hash ^ hash >> 16) * 0x7feb352du;
-	hash = (hash ^ hash >> 15) * 0x846ca68bu;
-	return hash >> 16 < share;
+	uint32_t x = rss & 0xffff;
+
+	x = (x ^ x >> 7) * 0x2c1b & 0xffff;
+	x = (x ^ x >> 9) * 0x9e37 & 0xffff;
+	return x ^ x >> 8;
+}
+
+static inline uint32_t
+place_of_fold(const struct sc_replay *e, uint16_t fold)
+{
+	return place_of_hash(e->cfg.steer->toeplitz[fold]);
+}
+
+static inline uint32_t
+place_of(const struct sc_replay *e, const struct sc_seg *s)
+{
+	return place_of_fold(e, sc_fold_tuple(&s->src, &s->dst, s->sport, s->dport));
 }
 
 static inline bool
-is_admitted(const struct sc_replay *e, uint32_t hash)
+is_place_known(const struct sc_replay *e, uint32_t place)
 {
-	return is_within(hash, e->admit.share);
+	return (e->admit.known_bit[place / 64] >> place % 64 & 1) != 0;
+}
+
+static inline bool
+is_admitted(const struct sc_replay *e, uint32_t place)
+{
+	return place < e->admit.share;
 }
 
 /*
@@ -417,9 +459,9 @@ is_admitted(const struct sc_replay *e, uint32_t hash)
  * flow and belongs to none is taken for one of theirs, if it may be.
  */
 static inline bool
-admit_is_after_shed(const struct sc_replay *e, uint32_t hash)
+admit_is_after_shed(const struct sc_replay *e, const struct sc_seg *s)
 {
-	return e->now_s < e->admit.join_pause_s && !is_within(hash, e->admit.least);
+	return e->now_s < e->admit.join_pause_s && place_of(e, s) >= e->admit.least;
 }
 
 /* join.c */

@@ -26,7 +26,7 @@ is_never_sent_from(const struct sc_replay *e, const struct sc_addr *client)
 static bool
 is_shed(const struct sc_replay *e, const struct sc_mirror_seg *ms)
 {
-	return e->admit.share != ADMIT_ALL && !is_admitted(e, ms->flow.hash);
+	return e->admit.share != ADMIT_ALL && !is_admitted(e, place_of(e, &ms->seg));
 }
 
 /* What the first client frame of a flow is judged by. */
@@ -200,6 +200,8 @@ flow_new(struct sc_replay *e, const struct sc_mirror_seg *ms)
 		refuse_at_once(e, ms, SC_R_FLOW_TABLE_FULL);
 		return SC_NONE;
 	}
+	admit_know(e, f);
+	surge_note(e);
 	C(e, FLOWS_EMBRYONIC_NOW)++;
 	flow_touch(e, fi);
 	return fi;
@@ -230,8 +232,10 @@ flow_remove(struct sc_replay *e, uint32_t fi, enum sc_reason reason, bool was_ad
 	C(e, SPAN_NOW) -= flow_span(e, f);
 	C(e, BYTES_OOO_NOW) -= ooo_bytes(e, f);
 	C(e, HELD_BYTES_NOW) -= free_list(e, f->held_head) + free_list(e, ooo_head(e, f));
-	if (!(f->flags & SC_FLOW_DETACHED))
+	if (!(f->flags & SC_FLOW_DETACHED)) {
+		admit_forget(e, f);
 		bury(e, fi, reason, was_admitted);
+	}
 	sc_flow_give(&e->t, fi);
 }
 
@@ -337,6 +341,7 @@ void
 flow_supersede(struct sc_replay *e, uint32_t fi)
 {
 	sc_flow_unindex(&e->t, fi);
+	admit_forget(e, flow_at(e, fi));
 	flow_at(e, fi)->flags |= SC_FLOW_DETACHED;
 	if (!flow_refuse_unopened(e, fi))
 		hole_cut(e, fi);

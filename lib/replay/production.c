@@ -140,7 +140,7 @@ production_frame(struct sc_replay *e, struct sc_mirror_seg *ms, uint32_t value)
 		v = stranger_production(e, value, &ms->seg);
 	if (is_over(e, value, v, &ms->seg))
 		value = SC_NONE;
-	if (value == SC_NONE && admit_is_after_shed(e, ms->flow.hash)) {
+	if (value == SC_NONE && admit_is_after_shed(e, &ms->seg)) {
 		M(e, FRAME_REFUSED, SC_R_SHED_ADMISSION)++;
 	} else if (value == SC_NONE) {
 		C(e, FLOWS_PRODUCTION_ONLY) += (ms->seg.flags & SC_TCP_SYN) != 0;

@@ -140,10 +140,19 @@ void sc_replay_mirror(struct sc_replay *e, struct sc_mirror_seg *ms, uint16_t n,
 
 /*
  * Under overload, before frames are parsed: free those of new flows that are left out, and count
- * them as shed_admission. Up to 32 Ethernet frames, of any worker. Returns how many of m[] are left,
- * in their order.
+ * them as shed_admission. Up to 32 Ethernet frames, of any worker; has_hash: the port has hashed them
+ * with the key of sc_steer_rss_key(). Returns how many of m[] are left, in their order.
  */
-uint16_t sc_replay_sieve(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
+uint16_t sc_replay_sieve(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, bool has_hash,
+		uint64_t now_us);
+
+/*
+ * The same for frames of a port that has hashed them, if no flow of a frame's hash is admitted or
+ * known. Those frames are counted as shed_unread, and in mirror_bytes; they are not read, so their
+ * flows and payload are not counted. To be called first.
+ */
+uint16_t sc_replay_sieve_unread(
+		struct sc_replay *e, struct rte_mbuf **m, uint16_t n, uint64_t now_us);
 
 /*
  * While held, flows are taken in but none is opened: they wait as they do for the return path. For
@@ -157,13 +166,21 @@ void sc_replay_hold(struct sc_replay *e, bool is_held);
 void sc_replay_records(
 		struct sc_replay *e, const struct sc_record *rec, uint16_t n, uint64_t now_us);
 
+/* How busy the caller has been for a while. */
+struct sc_replay_load {
+	uint32_t us;   /* so long */
+	uint32_t used; /* of 1,000 parts of it, for work; 0: unknown */
+	uint32_t load; /* of what can be done, in parts per thousand; beyond 1,000 frames were lost */
+};
+
 /*
- * How much of what can be done is done, in parts per thousand, by the caller's own measure (rings,
- * bursts); held bytes are added here. Decides every 100 ms: from the third time in a row at 800 on the
- * share of new flows that are admitted is halved, below 600 it is raised by 5 %. At 950 of held bytes
- * the flows that lag most end as shed_lag. Nothing for a file.
+ * Held bytes are added here. Decides every 100 ms: from the third time in a row at 800 on the share of
+ * new flows that are admitted is lowered, below 600 it is raised. Beyond 1,000 it is divided by the
+ * load at once, and not again for 50 ms. What new flows cost tells how many can be afforded: when many
+ * more come, the share is lowered before they do harm. At 950 of held bytes the flows that lag most
+ * end as shed_lag. Nothing for a file.
  */
-void sc_replay_load(struct sc_replay *e, uint32_t load, uint64_t now_us);
+void sc_replay_load(struct sc_replay *e, const struct sc_replay_load *load, uint64_t now_us);
 
 /* Run due deadlines and a slice of housekeeping; bounded. Returns the number of things done. */
 uint32_t sc_replay_timers(struct sc_replay *e, uint64_t now_us);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * sieve: under overload most frames belong to flows that are left out. To parse them, look them up and
- * keep a tombstone of each flow would take the time that the others need. So a few bytes of a frame
- * are looked at first: is its flow not admitted, and does the index know nothing of it, then it is
- * counted and gone. All but plain TCP over IP of mapped endpoints takes the long way.
+ * keep a tombstone of each flow would take the time that the others need. A NIC that hashes with the
+ * box's key says which flows a frame may be of: is none of them admitted or known, then the frame goes
+ * unread. Of other frames a few bytes are looked at: is its flow not admitted, and does the
+ * index know nothing of it, then it is counted and gone. All but plain TCP over IP of mapped endpoints
+ * takes the long way.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #define V4_LEN 20
 #define V6_LEN 40
 #define TCP_LEN 20
-#define SIEVE_BELOW (ADMIT_ALL / 2) /* looking at frames twice pays when most are left out */
+#define UNREAD_BELOW (ADMIT_ALL / 4 * 3) /* while few are left out, their flows are counted */
 
 /* What a few bytes tell of a frame. */
 struct glance {
@@ -39,13 +41,25 @@ struct tally {
 
 /* ---- a look at a frame ---- */
 
+/*
+ * Did the NIC hash both ports? Then it is no fragment; and no tunnel, whose inner packet might have
+ * been hashed, too.
+ */
+static inline bool
+is_hashed(const struct rte_mbuf *m)
+{
+	return ((m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0)
+			& ((m->packet_type & (RTE_PTYPE_L4_MASK | RTE_PTYPE_TUNNEL_MASK))
+					== RTE_PTYPE_L4_TCP);
+}
+
 static inline uint16_t
 load_be16(const uint8_t *p)
 {
 	return rte_be_to_cpu_16(sc_mem16(p));
 }
 
-/* Whose frame is it? False: the long way tells, or it is another worker's. */
+/* Whose frame is it? False: the long way tells. */
 static bool
 key_of(const struct sc_replay *e, const struct sc_addr *src, const struct sc_addr *dst,
 		const uint8_t *tcp, struct sc_flow_key *k)
@@ -61,9 +75,7 @@ key_of(const struct sc_replay *e, const struct sc_addr *src, const struct sc_add
 	k->prod = (uint16_t)prod;
 	k->client = is_client ? *src : *dst;
 	k->cport = is_client ? sport : dport;
-	return e->cfg.steer->nb_workers == 1
-			|| sc_steer_owner(e->cfg.steer, sc_fold_tuple(src, dst, sport, dport))
-			== e->cfg.worker;
+	return true;
 }
 
 /* The key that a flow of an IPv4 client has, in whole words: it is hashed at once. */
@@ -87,23 +99,32 @@ key_first(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct s
 	sc_addr_from_v4(&dst, sc_mem32(ip + 16));
 	if (!key_of(e, &src, &dst, tcp, k))
 		return false;
-	m->is_set = e->cfg.steer->nb_workers == 1;
+	m->is_set = true;
 	m->prod = k->prod;
 	m->addr = sc_addr_v4_be(&e->t.prod[k->prod].addr);
 	m->port = rte_cpu_to_be_16(e->t.prod[k->prod].port);
 	return true;
 }
 
+/* Is the flow this worker's, and left out if it is new? */
+static inline bool
+is_out(const struct sc_replay *e, uint16_t fold)
+{
+	return !is_admitted(e, place_of_fold(e, fold))
+			&& sc_steer_owner(e->cfg.steer, fold) == e->cfg.worker;
+}
+
 /* IPv4 without options, TCP, no fragment. */
 static inline void
 glance_v4(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct glance *g)
 {
-	uint32_t src = sc_mem32(ip + 12), dst = sc_mem32(ip + 16);
+	uint32_t src = sc_mem32(ip + 12), dst = sc_mem32(ip + 16), x = src ^ dst;
 	const uint8_t *tcp = ip + V4_LEN;
 	uint16_t sport = sc_mem16(tcp), dport = sc_mem16(tcp + 2);
 	struct sc_flow_key k;
 
-	if (ip[0] != 0x45 || (sc_mem32(ip + 6) & RTE_BE32(0x3fff00ff)) != RTE_BE32(IPPROTO_TCP))
+	if (ip[0] != 0x45 || (sc_mem32(ip + 6) & RTE_BE32(0x3fff00ff)) != RTE_BE32(IPPROTO_TCP)
+			|| !is_out(e, rte_be_to_cpu_16((uint16_t)(x ^ x >> 16) ^ sport ^ dport)))
 		return;
 	if (m->is_set && dst == m->addr && dport == m->port)
 		key_v4(&k, src, rte_be_to_cpu_16(sport), m->prod);
@@ -120,6 +141,7 @@ glance_v4(const struct sc_replay *e, const uint8_t *ip, struct memo *m, struct g
 static void
 glance_v6(const struct sc_replay *e, const uint8_t *ip, struct glance *g)
 {
+	const uint8_t *tcp = ip + V6_LEN;
 	struct sc_addr src, dst;
 	struct sc_flow_key k;
 
@@ -127,21 +149,22 @@ glance_v6(const struct sc_replay *e, const uint8_t *ip, struct glance *g)
 		return;
 	memcpy(&src, ip + 8, sizeof(src));
 	memcpy(&dst, ip + 24, sizeof(dst));
-	if (!key_of(e, &src, &dst, ip + V6_LEN, &k))
+	if (!is_out(e, sc_fold_tuple(&src, &dst, load_be16(tcp), load_be16(tcp + 2)))
+			|| !key_of(e, &src, &dst, tcp, &k))
 		return;
-	g->tcp = ip + V6_LEN;
+	g->tcp = tcp;
 	g->len = load_be16(ip + 4);
 	g->hash = sc_flow_hash(&k);
-	g->is_client = sc_addr_eq(&k.client, &src) && k.cport == load_be16(g->tcp);
+	g->is_client = sc_addr_eq(&k.client, &src) && k.cport == load_be16(tcp);
 }
 
+/* The flow of a frame that is left out if the index does not know it; or tcp is NULL. */
 static inline void
 glance(const struct sc_replay *e, const struct rte_mbuf *m, struct memo *memo, struct glance *g)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *end = p + m->data_len;
 	uint16_t type;
 
-	g->tcp = NULL;
 	if (m->data_len < ETHER_LEN + V4_LEN + TCP_LEN)
 		return;
 	type = sc_mem16(p + ETHER_LEN - 2);
@@ -156,21 +179,27 @@ glance(const struct sc_replay *e, const struct rte_mbuf *m, struct memo *memo, s
 		glance_v6(e, p, g);
 }
 
+/* The port's hash says that the flow is one of those that are admitted. */
+static inline bool
+is_admitted_by_hash(const struct sc_replay *e, const struct rte_mbuf *m)
+{
+	return is_hashed(m) && is_admitted(e, place_of_hash(m->hash.rss));
+}
+
 /* A look at each; what the index would be asked is on its way. */
 static void
-glance_all(const struct sc_replay *e, struct rte_mbuf **m, struct glance *g, uint16_t n)
+glance_all(const struct sc_replay *e, struct rte_mbuf **m, struct glance *g, uint16_t n,
+		bool has_hash)
 {
 	struct memo memo = {0};
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
-		glance(e, m[i], &memo, &g[i]);
-		if (g[i].tcp == NULL)
-			continue;
-		if (is_admitted(e, g[i].hash))
-			g[i].tcp = NULL;
-		else
+		g[i].tcp = NULL;
+		if (!has_hash || !is_admitted_by_hash(e, m[i]))
+			glance(e, m[i], &memo, &g[i]);
+		if (g[i].tcp != NULL)
 			sc_index_prefetch(&e->t.by_key, g[i].hash);
 	}
 }
@@ -206,43 +235,86 @@ count(struct sc_replay *e, const struct tally *t)
 	M(e, BYTES_REFUSED, SC_R_SHED_ADMISSION) += t->bytes;
 }
 
-/* As rte_pktmbuf_free_bulk(), which reads the second line of each. */
-static void
-free_all(struct rte_mbuf **m, uint32_t n)
+/* A whole frame in an mbuf that nobody else has a hold of. */
+static inline bool
+is_plain(const struct rte_mbuf *m)
 {
-	bool is_plain = true;
+	return (m->nb_segs == 1) & RTE_MBUF_DIRECT(m) & (rte_mbuf_refcnt_read(m) == 1);
+}
 
-	for (uint32_t i = 0; i < n; i++)
-		is_plain &= m[i]->pool == m[0]->pool && m[i]->nb_segs == 1 && RTE_MBUF_DIRECT(m[i])
-				&& rte_mbuf_refcnt_read(m[i]) == 1;
-	if (is_plain)
+/* As rte_pktmbuf_free_bulk(), which reads the second line of each. are_plain: all, of one pool. */
+static void
+free_all(struct rte_mbuf **m, uint32_t n, bool are_plain)
+{
+	if (are_plain)
 		rte_mempool_put_bulk(m[0]->pool, (void **)m, n);
 	else
 		rte_pktmbuf_free_bulk(m, n);
 }
 
+/* ---- unread ---- */
+
+/* No branch depends on a frame: when half of them go, a CPU would guess wrong half of the time. */
 uint16_t
-sc_replay_sieve(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
+sc_replay_sieve_unread(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
+{
+	struct rte_mbuf *out[SC_INDEX_BULK_MAX];
+	uint32_t nb = 0, nb_plain = 0;
+	uint64_t bytes = 0;
+	uint16_t kept = 0;
+
+	if (e->admit.share > UNREAD_BELOW || n > SC_INDEX_BULK_MAX)
+		return n;
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *f = m[i];
+		uint32_t place = place_of_hash(f->hash.rss);
+		uint32_t is_gone = (uint32_t)!is_admitted(e, place) & !is_place_known(e, place)
+				& is_hashed(f);
+
+		out[nb] = m[kept] = f;
+		nb_plain += is_gone & is_plain(f) & (f->pool == out[0]->pool);
+		bytes += f->pkt_len & -is_gone;
+		nb += is_gone;
+		kept += 1 - is_gone;
+	}
+	if (nb == 0)
+		return n;
+	set_now(e, now_us);
+	admit_shed(e);
+	C(e, MIRROR_BYTES) += bytes;
+	M(e, FRAME_REFUSED, SC_R_SHED_UNREAD) += nb;
+	free_all(out, nb, nb_plain == nb);
+	return kept;
+}
+
+/* ---- a few bytes read ---- */
+
+uint16_t
+sc_replay_sieve(struct sc_replay *e, struct rte_mbuf **m, uint16_t n, bool has_hash,
+		uint64_t now_us)
 {
 	struct rte_mbuf *out[SC_INDEX_BULK_MAX];
 	struct glance g[SC_INDEX_BULK_MAX];
 	struct tally t = {0};
+	bool are_plain = true;
 	uint16_t kept = 0;
 
-	if (e->admit.share > SIEVE_BELOW || n > SC_INDEX_BULK_MAX)
+	if (e->admit.share == ADMIT_ALL || n > SC_INDEX_BULK_MAX)
 		return n;
-	glance_all(e, m, g, n);
+	glance_all(e, m, g, n, has_hash);
 	for (uint16_t i = 0; i < n; i++) {
-		if (g[i].tcp != NULL && is_left_out(e, m[i], &g[i], &t))
-			out[t.frames - 1] = m[i];
-		else
+		if (g[i].tcp == NULL || !is_left_out(e, m[i], &g[i], &t)) {
 			m[kept++] = m[i];
+			continue;
+		}
+		out[t.frames - 1] = m[i];
+		are_plain &= is_plain(m[i]) && m[i]->pool == out[0]->pool;
 	}
 	if (t.frames == 0)
 		return kept;
 	set_now(e, now_us);
 	admit_shed(e);
 	count(e, &t);
-	free_all(out, t.frames);
+	free_all(out, t.frames, are_plain);
 	return kept;
 }

@@ -296,6 +296,20 @@ add_options(const struct conv *c, const struct test_frame *f, uint8_t *opts, siz
 		test_opt(opts, len, 8, 10, (uint64_t)c->tsval << 32);
 }
 
+/* As a NIC hashes a frame of TCP. */
+void
+bed_hash(const struct bed *b, struct rte_mbuf *m)
+{
+	struct sc_seg seg;
+
+	assert_int_equal(sc_packet_parse(m, SC_LINK_ETHER, &seg), SC_R_NONE);
+	m->hash.rss = 0x10001u
+			* b->steer.toeplitz[sc_fold_tuple(
+					&seg.src, &seg.dst, seg.sport, seg.dport)];
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	m->packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L4_TCP;
+}
+
 static enum sc_reason
 put_frame(struct conv *c, enum sc_half half, struct test_frame *f)
 {
@@ -317,7 +331,14 @@ put_frame(struct conv *c, enum sc_half half, struct test_frame *f)
 	add_options(c, f, opts, &f->opts_len);
 	m = test_frame_mbuf(pool, f);
 	b->st.c[SC_C_MIRROR_POLLED]++;
-	if (b->is_sieved && sc_replay_sieve(b->e, &m, 1, b->now_us) == 0) {
+	if (b->is_hashed) {
+		bed_hash(b, m);
+		if (sc_replay_sieve_unread(b->e, &m, 1, b->now_us) == 0) {
+			bed_check(b);
+			return SC_R_SHED_UNREAD;
+		}
+	}
+	if (b->is_sieved && sc_replay_sieve(b->e, &m, 1, b->is_hashed, b->now_us) == 0) {
 		bed_check(b);
 		return SC_R_SHED_ADMISSION;
 	}

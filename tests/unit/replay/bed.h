@@ -78,6 +78,7 @@ struct bed {
 	bool is_batched; /* mirror frames wait for bed_flush() */
 	bool is_twice;   /* the mirror shows each frame twice */
 	bool is_sieved;  /* frames pass the sieve first */
+	bool is_hashed;  /* and before, the one that knows them by the NIC's hash */
 	struct sc_mirror_seg batch[32];
 	uint16_t nb_batch;
 	struct conv conv[BED_CONVS_MAX];
@@ -114,6 +115,7 @@ uint64_t bed_m(struct bed *b, enum sc_map m, enum sc_reason r);
 #define COUNT_BY(b, map, reason) bed_m(b, SC_M_##map, SC_R_##reason)
 
 /* A conversation of the bed's family; each has its own client port. */
+void bed_hash(const struct bed *b, struct rte_mbuf *m);
 struct conv *bed_conv(struct bed *b);
 
 /* ---- mirror ---- */

@@ -14,13 +14,19 @@ tune(struct bed *b)
 	b->cfg.max_flows = 256;
 }
 
+static void
+tell(struct bed *b, uint32_t load)
+{
+	sc_replay_load(b->e, &(struct sc_replay_load){.us = PERIOD, .load = load}, b->now_us);
+}
+
 /* Let n decisions pass at this load. */
 static void
 load_for(struct bed *b, uint32_t load, int n)
 {
 	for (; n > 0; n--) {
 		bed_run(b, PERIOD);
-		sc_replay_load(b->e, load, b->now_us);
+		tell(b, load);
 		bed_collect(b);
 		bed_check(b);
 	}
@@ -41,7 +47,7 @@ nb_refused(struct bed *b)
 static void
 lowered(void **state)
 {
-	static const uint32_t share[] = {57344, 50176, 37632, 18816, 9408};
+	static const uint32_t share[] = {63488, 59520, 52080, 39060, 29295};
 	struct bed *b = bed_new(*state, tune);
 
 	load_for(b, 1000, 2);
@@ -54,7 +60,7 @@ lowered(void **state)
 		assert_int_equal(COUNT(b, ADMISSION_LOWERED), i + 1);
 		assert_int_equal(b->e->admit.share, share[i]);
 	}
-	assert_in_range(nb_refused(b), FLOWS / 2, FLOWS - 1);
+	assert_in_range(nb_refused(b), FLOWS / 4, FLOWS - 1);
 	bed_end(b);
 }
 
@@ -65,19 +71,19 @@ cut_for_losses(void **state)
 	struct bed *b = bed_new(*state, tune);
 
 	bed_run(b, 50 * BED_MS);
-	sc_replay_load(b->e, 5000, b->now_us);
-	assert_int_equal(b->e->admit.share, 65536 / 5);
+	tell(b, 5000);
+	assert_int_equal(b->e->admit.share, 65536 / 25);
 	bed_run(b, 49 * BED_MS);
-	sc_replay_load(b->e, 2000, b->now_us);
-	assert_int_equal(b->e->admit.share, 65536 / 5);
+	tell(b, 1200);
+	assert_int_equal(b->e->admit.share, 65536 / 25);
 	bed_run(b, BED_MS);
-	sc_replay_load(b->e, 2000, b->now_us);
-	assert_int_equal(b->e->admit.share, 65536 / 10);
+	tell(b, 1200);
+	assert_int_equal(b->e->admit.share, 65536 / 30);
 	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 2);
 	bed_end(b);
 }
 
-/* Between the marks nothing changes; below the lower one it is more each time, 5 % of all at most. */
+/* Between the marks nothing changes; below the lower one it is more each time. */
 static void
 raised(void **state)
 {
@@ -85,14 +91,29 @@ raised(void **state)
 
 	load_for(b, 1000, 3);
 	load_for(b, 600, 50);
-	assert_int_equal(b->e->admit.share, 57344);
+	assert_int_equal(b->e->admit.share, 63488);
 	load_for(b, 599, 1);
-	assert_int_equal(b->e->admit.share, 57344 + 57344 / 32 + 1);
-	load_for(b, 599, 1);
-	assert_in_range(b->e->admit.share, 57344 + 57344 / 32 + 2, 65535);
+	assert_int_equal(b->e->admit.share, 63488 + 63488 / 32 + 1);
 	load_for(b, 599, 1);
 	assert_int_equal(b->e->admit.share, 65536);
 	assert_int_equal(nb_refused(b), 0);
+	bed_end(b);
+}
+
+/* Far below the mark it grows by a quarter, but never by more than 5 % of all. */
+static void
+raised_soon(void **state)
+{
+	struct bed *b = bed_new(*state, tune);
+
+	b->e->admit.share = 8192;
+	load_for(b, 449, 3);
+	assert_in_range(b->e->admit.share, 8192 * 12 / 10, 8192 * 13 / 10);
+	load_for(b, 449, 1);
+	assert_in_range(b->e->admit.share, 8192 * 15 / 10, 8192 * 16 / 10);
+	b->e->admit.share = 32768;
+	load_for(b, 449, 1);
+	assert_int_equal(b->e->admit.share, 32768 + 3277);
 	bed_end(b);
 }
 
@@ -162,7 +183,7 @@ one_decision_a_period(void **state)
 
 	bed_run(b, PERIOD);
 	for (int i = 0; i < 10; i++)
-		sc_replay_load(b->e, 1000, b->now_us);
+		tell(b, 1000);
 	assert_int_equal(COUNT(b, ADMISSION_LOWERED), 0);
 	bed_end(b);
 }
@@ -257,6 +278,7 @@ main(void)
 			BOTH(lowered),
 			BOTH(cut_for_losses),
 			BOTH(raised),
+			BOTH(raised_soon),
 			BOTH(floor_of_share),
 			BOTH(stays_out),
 			BOTH(others_join),
