@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
+#include <rte_cycles.h>
+
 #define PERIOD_US (100 * SC_US_PER_MS)
-#define POLLS_MIN 20 /* fewer say nothing */
-#define FULL 1000
 #define PERIOD_MIN_US (10 * SC_US_PER_MS)
-#define LOSS_MUCH 100 /* for each 1,000 frames: not to be looked at for long */
+#define FULL 1000ul
+#define BURST 32
+#define EMPTY_WEIGHT 16
+#define BUSY_WEIGHT 64
+#define STOOD_TIMES 64 /* a round that much longer was the machine's, which had others to run */
+#define USE_LOW 970    /* of 1,000: a load of 600 */
+#define USE_STEP 10    /* of load, for each more */
+#define USE_LOST 950   /* below, frames that are lost are no overload's */
+#define USE_GOAL 940   /* where losses are to bring it */
+#define LOSS_MIN 5     /* for each 1,000 frames: not to be looked at for long */
 #define LOSS_MAX 100000ul
-#define LOSS_WEIGHT 20 /* a little loss is a sign, too */
 
 static uint32_t
 ring_fill(const struct rte_ring *r)
@@ -15,6 +23,46 @@ ring_fill(const struct rte_ring *r)
 	if (r == NULL)
 		return 0;
 	return (uint32_t)((uint64_t)rte_ring_count(r) * FULL / rte_ring_get_capacity(r));
+}
+
+/* A full round needs its polls; one that finds little polls for want of work. */
+void
+load_round(struct load *l, uint64_t start, uint32_t frames, uint32_t done)
+{
+	uint64_t cycles = rte_rdtsc() - start, polling, most;
+
+	l->frames += frames;
+	if (done == 0) {
+		l->empty_cycles += ((int64_t)cycles - (int64_t)l->empty_cycles) / EMPTY_WEIGHT;
+		return;
+	}
+	if (l->busy_cycles == 0)
+		l->busy_cycles = cycles;
+	most = l->busy_cycles * STOOD_TIMES;
+	l->busy_cycles += ((int64_t)SC_MIN(cycles, most) - (int64_t)l->busy_cycles) / BUSY_WEIGHT;
+	if (cycles > most) {
+		l->stood += cycles;
+		return;
+	}
+	polling = l->empty_cycles * (BURST - SC_MIN(frames, (uint32_t)BURST)) / BURST;
+	l->busy += cycles - SC_MIN(cycles, polling);
+}
+
+/* Of 1,000 parts of the time that there was for it, what the work took. */
+static uint32_t
+use(const struct load *l, uint64_t hz, uint64_t us)
+{
+	uint64_t all = hz / SC_US_PER_S * us;
+
+	return all <= l->stood ? 0 : (uint32_t)SC_MIN(l->busy * FULL / (all - l->stood), FULL);
+}
+
+static uint32_t
+load_of(uint32_t used)
+{
+	if (used < USE_LOW)
+		return used * 600 / USE_LOW;
+	return SC_MIN(600 + (used - USE_LOW) * USE_STEP, (uint32_t)FULL);
 }
 
 /* Frames lost for each 1,000 that were taken, if the loss is spread over all workers alike. */
@@ -28,25 +76,29 @@ loss(const struct load *l, const struct sc_box *box, uint64_t missed)
 
 bool
 load_read(struct load *l, const struct sc_box *box, uint16_t worker, uint64_t now_us,
-		uint32_t *load)
+		struct sc_replay_load *load)
 {
-	uint64_t missed;
+	uint64_t missed, us = now_us - l->since_us;
 	uint32_t lost;
 
 	missed = atomic_load_explicit(&box->nb_missed, memory_order_relaxed);
 	lost = loss(l, box, missed);
-	if (now_us - l->since_us < (lost < LOSS_MUCH ? PERIOD_US : PERIOD_MIN_US))
+	if (us < (lost < LOSS_MIN ? PERIOD_US : PERIOD_MIN_US))
 		return false;
-	*load = 0;
-	if (l->polls >= POLLS_MIN)
-		*load = (uint32_t)((uint64_t)l->full * FULL / l->polls);
+	load->us = (uint32_t)SC_MIN(us, (uint64_t)UINT32_MAX);
+	load->used = use(l, box->clock->tsc_hz, us);
+	load->load = load_of(load->used);
 	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
-		*load = SC_MAX(*load, ring_fill(box->records[i][worker]));
-		*load = SC_MAX(*load, ring_fill(box->handover[i][worker]));
+		load->load = SC_MAX(load->load, ring_fill(box->records[i][worker]));
+		load->load = SC_MAX(load->load, ring_fill(box->handover[i][worker]));
 	}
-	*load = SC_MIN(*load + lost * LOSS_WEIGHT, (uint32_t)FULL);
-	if (lost * LOSS_WEIGHT >= FULL)
-		*load = FULL + lost;
-	*l = (struct load){.since_us = now_us, .nb_missed = missed};
+	if (lost >= LOSS_MIN && load->used >= USE_LOST)
+		load->load = (uint32_t)((FULL + lost) * FULL / USE_GOAL);
+	*l = (struct load){
+			.since_us = now_us,
+			.nb_missed = missed,
+			.empty_cycles = l->empty_cycles,
+			.busy_cycles = l->busy_cycles,
+	};
 	return true;
 }

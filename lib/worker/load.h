@@ -5,38 +5,29 @@
 
 #include <sc_worker.h>
 
-#define LOAD_POLLS_PER_US 4 /* empty ones; at least */
-
 struct load {
 	uint64_t since_us;
-	uint64_t nb_missed;   /* the box's, when the period began */
-	uint64_t frames;      /* of the mirror in this period */
-	uint32_t polls, full; /* all, and those that left more behind */
+	uint64_t nb_missed; /* the box's, when the period began */
+	uint64_t frames;    /* of the mirror in this period */
+	uint64_t busy;      /* TSC cycles of its rounds that found something to do */
+	uint64_t stood;     /* and of those that took so long that the machine had others to run */
+	/* Of a round that finds nothing, and of one that does, lately. */
+	uint64_t empty_cycles, busy_cycles;
 };
 
-/* A round's polls of a mirror queue; is_full: the last one got all that it had asked for. */
-static inline void
-load_note(struct load *l, uint32_t frames, bool is_full)
-{
-	l->polls++;
-	l->full += is_full;
-	l->frames += frames;
-}
-
-/* The worker found nothing and slept; awake it would have polled in vain. */
-static inline void
-load_rest(struct load *l, uint32_t us)
-{
-	l->polls += us * LOAD_POLLS_PER_US;
-}
+/* The round is over: it began at TSC value `start`, took `frames` of the mirror and did `done` things. */
+void load_round(struct load *l, uint64_t start, uint32_t frames, uint32_t done);
 
 /*
- * Every 100 ms true, sooner if much is lost, and *load the worst of the period in parts per thousand:
- * polls that left more behind, or how full the rings to this worker are; 20 more for each 1,000th of
- * the frames that a mirror port had no room for. From 5 % lost on, beyond 1,000: what came, where
- * 1,000 is what was taken.
+ * Every 100 ms true, 10 ms after frames begin to be lost, and load->load the worst of the period in
+ * parts per thousand. How full the rings to this worker are. Or how much of the time work took, without
+ * what polling costs anyway: 970 parts of it are a load of 600, 990 are one of 800 (work takes less of
+ * it in larger bursts, so there is more room than that seems to leave). Beyond 1,000: the mirror ports
+ * had no room for some frames, and of what came the share 1,000 / load would keep the worker as busy
+ * as it should be. (Frames that are lost while it is not are lost to pauses of the machine, and taking
+ * fewer flows would not help.)
  */
 bool load_read(struct load *l, const struct sc_box *box, uint16_t worker, uint64_t now_us,
-		uint32_t *load);
+		struct sc_replay_load *load);
 
 #endif

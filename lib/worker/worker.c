@@ -259,7 +259,7 @@ handovers(struct sc_worker *w, uint64_t now_us)
 				w->box->handover[from][w->index], (void **)m, BURST, NULL);
 		w->stats->live.c[SC_C_HANDED_IN] += n;
 		done += n;
-		n = sc_replay_sieve(w->engine, m, (uint16_t)n, now_us);
+		n = sc_replay_sieve(w->engine, m, (uint16_t)n, false, now_us);
 		b.n = 0;
 		for (unsigned int i = 0; i < n; i++)
 			if (take_frame(w, port_of(w, m[i]->port), m[i], &b.ms[b.n], now_us))
@@ -299,21 +299,25 @@ has_room(struct sc_worker *w, const struct sc_port *port, uint64_t now_us)
 
 /*
  * Take a burst. Under overload most of it may be gone at once: then more is taken, so that a round is
- * worth it. Returns how many frames are in m; *polled: how many came.
+ * worth it. Returns how many frames are in m, less than two bursts; *polled: how many came.
  */
 static uint16_t
 receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, uint64_t now_us,
 		uint32_t *polled)
 {
-	uint16_t kept = 0, n = 0, room = BURST;
+	uint16_t kept = 0, n = 0;
 	uint64_t bytes = 0;
 	bool is_full = true;
 
 	*polled = 0;
-	for (unsigned int i = 0; i < BURSTS_MAX && is_full && room > BURST / 2; i++) {
-		n = rte_eth_rx_burst(port->id, w->index, m + kept, room);
+	for (unsigned int i = 0; i < BURSTS_MAX && is_full && kept < BURST; i++) {
+		n = rte_eth_rx_burst(port->id, w->index, m + kept, BURST);
 		for (uint16_t k = kept; k < kept + n; k++)
 			rte_prefetch0(m[k]);
+		is_full = n == BURST;
+		*polled += n;
+		if (port->has_rss_hash)
+			n = sc_replay_sieve_unread(w->engine, m + kept, n, now_us);
 		for (uint16_t k = kept; k < kept + n; k++) {
 			bytes += m[k]->pkt_len;
 			m[k]->port = port->id;
@@ -321,13 +325,11 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 			rte_prefetch0(rte_pktmbuf_mtod(m[k], void *));
 			rte_prefetch0(rte_pktmbuf_mtod_offset(m[k], void *, RTE_CACHE_LINE_SIZE));
 		}
-		*polled += n;
-		kept += port->is_ring ? n : sc_replay_sieve(w->engine, m + kept, n, now_us);
-		is_full = n == room;
-		room = (BURST - kept) & ~7; /* drivers take frames by eight */
+		kept += port->is_ring ? n
+				      : sc_replay_sieve(w->engine, m + kept, n, port->has_rss_hash,
+						      now_us);
 	}
 	w->stats->live.c[SC_C_MIRROR_BYTES] += bytes;
-	load_note(&w->load, *polled, is_full);
 	w->has_more |= is_full;
 	return kept;
 }
@@ -335,19 +337,22 @@ receive(struct sc_worker *w, const struct sc_port *port, struct rte_mbuf **m, ui
 static uint32_t
 mirrors(struct sc_worker *w, uint64_t now_us)
 {
-	struct rte_mbuf *m[BURST];
+	struct rte_mbuf *m[2 * BURST];
 	uint32_t done = 0;
 
 	for (unsigned int i = 0; i < w->box->nb_mirror; i++) {
 		const struct sc_port *port = &w->box->mirror[i];
+		uint16_t n, first;
 		uint32_t polled;
-		uint16_t n;
 
 		if (w->index >= port->nb_rxq || !has_room(w, port, now_us))
 			continue;
 		n = receive(w, port, m, now_us, &polled);
-		if (n > 0)
-			mirror_burst(w, port, m, n, now_us);
+		first = n > BURST ? n / 2 : n;
+		if (first > 0)
+			mirror_burst(w, port, m, first, now_us);
+		if (n > first)
+			mirror_burst(w, port, m + first, n - first, now_us);
 		/* Last: main takes frames that are counted for handed over, too. */
 		w->stats->live.c[SC_C_MIRROR_POLLED] += polled;
 		done += polled;
@@ -526,10 +531,11 @@ drain(struct sc_worker *w, uint64_t now_us)
 uint32_t
 sc_worker_poll(struct sc_worker *w)
 {
-	uint64_t now_us = sc_clock_us(w->box->clock, rte_rdtsc());
+	uint64_t start = rte_rdtsc(), now_us = sc_clock_us(w->box->clock, start);
 	uint32_t phase = atomic_load_explicit(&w->box->phase, memory_order_relaxed);
 	bool is_last_taken = false;
-	uint32_t done = 0, handed, load;
+	uint32_t done = 0, frames = 0, handed;
+	struct sc_replay_load load;
 
 	w->has_more = false;
 	refresh_l2(w, now_us);
@@ -543,14 +549,11 @@ sc_worker_poll(struct sc_worker *w)
 		done += handed;
 		sc_replay_hold(w->engine, phase == SC_PHASE_HOLD);
 		if (phase == SC_PHASE_HOLD || phase == SC_PHASE_RUN)
-			done += mirrors(w, now_us);
-		done += sc_replay_timers(w->engine, now_us);
+			frames = mirrors(w, now_us);
+		done += frames + sc_replay_timers(w->engine, now_us);
 	}
 	if (!can_gather(w))
 		done += transmit(w);
-	if (w->box->cfg->shed && !w->has_file
-			&& load_read(&w->load, w->box, w->index, now_us, &load))
-		sc_replay_load(w->engine, load, now_us);
 	/* Not only when there is nothing to do: a busy target must not put the end off. */
 	if (phase == SC_PHASE_DRAIN && is_last_taken)
 		drain(w, now_us);
@@ -558,6 +561,10 @@ sc_worker_poll(struct sc_worker *w)
 	w->stats->live.c[SC_C_LOOPS]++;
 	w->stats->live.c[SC_C_LOOPS_BUSY] += done > 0;
 	sc_stats_publish(w->stats);
+	load_round(&w->load, start, frames, done);
+	if (w->box->cfg->shed && !w->has_file
+			&& load_read(&w->load, w->box, w->index, now_us, &load))
+		sc_replay_load(w->engine, &load, now_us);
 	return done;
 }
 
@@ -576,8 +583,7 @@ sc_worker_run(void *worker)
 	while (atomic_load_explicit(&w->box->phase, memory_order_relaxed) != SC_PHASE_STOP) {
 		uint32_t done = sc_worker_poll(w);
 
-		if (sc_idle(&w->idler, done, done > 0 ? 0 : time_left(w)))
-			load_rest(&w->load, w->idler.sleep_us);
+		sc_idle(&w->idler, done, done > 0 ? 0 : time_left(w));
 	}
 	return 0;
 }
