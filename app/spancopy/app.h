@@ -113,6 +113,7 @@ int app_loop(struct app *a, struct sc_err *err);
 /* figures.c: snapshots, ledger, report. */
 bool app_figures_read(struct app *a, const uint32_t *ticket);
 void app_figures_ask(struct app *a, uint32_t *ticket);
+bool app_knows_missed(const struct app *a); /* does any mirror port count what it loses? */
 void app_tell_missed(struct app *a);
 void app_figures_final(struct app *a);
 void app_check_pools(struct app *a);

@@ -45,6 +45,15 @@ keep_faults(struct app *a, const struct sc_ledger_result *res)
 	sc_ledger_merge(&a->ledger, res);
 }
 
+bool
+app_knows_missed(const struct app *a)
+{
+	for (unsigned int i = 0; i < a->box->nb_mirror; i++)
+		if (a->box->mirror[i].has_imissed)
+			return true;
+	return false;
+}
+
 /* What mirror ports had no room for drives admission; af_packet and rings do not know. */
 void
 app_tell_missed(struct app *a)

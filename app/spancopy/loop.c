@@ -16,7 +16,8 @@
 #include "app.h"
 
 #define TICK_MS 20
-#define FILE_PATIENCE 4 /* the gate may wait 30 s for a first byte: more than one drain limit */
+#define TICK_LOSSES_MS 5 /* where ports count what they lose */
+#define FILE_PATIENCE 4  /* the gate may wait 30 s for a first byte: more than one drain limit */
 #define HOLD_MAX_US (5 * SC_US_PER_S)
 
 /* What the main loop knows of the course of the run. */
@@ -323,6 +324,7 @@ int
 app_loop(struct app *a, struct sc_err *err)
 {
 	struct course c = {.a = a, .is_terminal = isatty(STDERR_FILENO)};
+	unsigned int tick_ms = app_knows_missed(a) ? TICK_LOSSES_MS : TICK_MS;
 	int status = APP_OK;
 
 	if (open_course(&c, err) < 0)
@@ -333,7 +335,7 @@ app_loop(struct app *a, struct sc_err *err)
 		atomic_store(&a->box->phase, SC_PHASE_STOP);
 	}
 	while (atomic_load(&a->box->phase) != SC_PHASE_STOP) {
-		sc_control_run(c.ctl, TICK_MS);
+		sc_control_run(c.ctl, tick_ms);
 		app_tell_missed(a);
 		advance(&c, now_us(a));
 		each_second(&c, now_us(a));
