@@ -96,6 +96,7 @@ struct frame {
 	uint32_t seq, ack, tsval, tsecr;
 	uint16_t len; /* payload */
 	uint8_t flags;
+	bool is_hollow; /* its payload is not written: what stands there nobody reads */
 };
 
 /* Write a frame into an empty mbuf; its checksums are right, and the mbuf says so. */
@@ -110,6 +111,7 @@ void frame_get(const struct rte_mbuf *m, struct frame *f);
 struct bench_box {
 	uint16_t nb_workers; /* 1 with an intercept lcore, or up to LANES that intercept inline */
 	bool is_inline, is_real_time;
+	bool is_hashed; /* under overload: frames of the mirror bring their RSS hash */
 	const char *capture; /* NULL: generated traffic; otherwise `peer` is behind the test port */
 	struct sc_peer *peer;
 	uint16_t floor_port; /* its TX rings are tx[] */
@@ -160,11 +162,14 @@ struct feed {
 	const uint32_t *order; /* of sessions; NULL: short flows, one after the other */
 	uint32_t nb;           /* sessions, or tuples of short flows */
 	uint32_t first_tuple;
+	uint32_t stride; /* from a short flow's tuple to the next one's; prime to nb, or 0: 1 */
 	uint64_t first, last, lag;
 	uint64_t at; /* next position to begin with */
 	unsigned int step;
 	uint64_t frames, client_bytes;
 	struct rte_mempool *pool;
+	const struct sc_steer *rss; /* the port hashes as NICs do, and says so; NULL: not */
+	bool has_hollow_answers;    /* a NIC does not write frames through this CPU's L2 cache */
 };
 
 void script_open(struct script *s, const struct traffic *t);

@@ -154,6 +154,8 @@ make(struct feed *f, const struct step *s, uint64_t position, struct frame *out,
 		turn = (uint32_t)(position / f->nb) * f->script->turns;
 	} else {
 		c.life = (uint32_t)(position / f->nb);
+		if (f->stride != 0)
+			c.tuple = f->first_tuple + (uint32_t)((uint64_t)n * f->stride % f->nb);
 	}
 	ends_of(c.tuple, &e);
 	seq = client_isn(c) + 1 + turn * f->t->req + (uint32_t)s->at;
@@ -164,6 +166,7 @@ make(struct feed *f, const struct step *s, uint64_t position, struct frame *out,
 			.tsval = (uint32_t)(now_us / SC_US_PER_MS),
 	};
 	if (s->is_production) {
+		out->is_hollow = f->has_hollow_answers;
 		out->src = rte_cpu_to_be_32(PRODUCTION);
 		out->dst = e.addr;
 		out->sport = PRODUCTION_PORT;
@@ -202,6 +205,19 @@ next(struct feed *f, const struct step **s, uint64_t *position)
 	return false;
 }
 
+/* What a NIC that hashes says of the frame. */
+static void
+put_hash(struct rte_mbuf *m, const struct frame *f, const struct sc_steer *steer)
+{
+	struct sc_addr src, dst;
+
+	sc_addr_from_v4(&src, f->src);
+	sc_addr_from_v4(&dst, f->dst);
+	m->hash.rss = steer->toeplitz[sc_fold_tuple(&src, &dst, f->sport, f->dport)] * 0x10001u;
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	m->packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP;
+}
+
 uint16_t
 feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
 {
@@ -220,6 +236,8 @@ feed_make(struct feed *f, struct rte_mbuf **m, uint16_t n, uint64_t now_us)
 		}
 		make(f, s, position, &frame, now_us);
 		frame_put(m[done], &frame);
+		if (f->rss != NULL)
+			put_hash(m[done], &frame, f->rss);
 	}
 	f->frames += done;
 	return done;

@@ -82,7 +82,8 @@ frame_put(struct rte_mbuf *m, const struct frame *f)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	tcp->cksum = (uint16_t)~sum;
-	memcpy(end, payload, f->len);
+	if (!f->is_hollow)
+		memcpy(end, payload, f->len);
 	m->data_len = (uint16_t)(34 + tcp_len + f->len);
 	m->pkt_len = m->data_len;
 	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench --workload NAME --sessions N [--runs N] [--turns N] [--capture FILE | --scale | --delay RATE |
- * --overload PERCENT | --elephant RATE | --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]:
+ * --overload PERCENT | --elephant RATE | --soak FRAMES] [--small-pages] [--no-thp] [--far-frames]
+ * [--rss]:
  * measures one workload, prints JSON.
  */
 #include <getopt.h>
@@ -280,6 +281,7 @@ parse(int argc, char **argv, struct options *o)
 			{"small-pages", no_argument, NULL, 'p'},
 			{"no-thp", no_argument, NULL, 'T'},
 			{"far-frames", no_argument, NULL, 'F'},
+			{"rss", no_argument, NULL, 'R'},
 			{"scale", no_argument, NULL, 'S'},
 			{"delay", required_argument, NULL, 'D'},
 			{"overload", required_argument, NULL, 'O'},
@@ -311,6 +313,8 @@ parse(int argc, char **argv, struct options *o)
 			o->is_huge = false;
 		else if (c == 'F')
 			o->is_far = true;
+		else if (c == 'R')
+			box.is_hashed = true;
 		else if (c == 'T')
 			o->is_thp = false;
 		else if (c == 'C')
