@@ -9,10 +9,10 @@
 #define PERIOD_US (100 * SC_US_PER_MS)
 #define CUT_US (50 * SC_US_PER_MS)        /* until what has been cut off for losses shows */
 #define LEAST 64u                         /* places that are always admitted */
-#define RAISE_MAX ((ADMIT_ALL + 19) / 20) /* at once */
+#define RAISE_MAX (ADMIT_ALL / 10)        /* at once */
 #define LOAD_HIGH 800                     /* of 1,000: fewer flows are admitted */
 #define LOAD_LOW 600                      /* more again */
-#define LOAD_FAR 450                      /* and soon */
+#define LOAD_FAR 300                      /* and soon */
 #define LOAD_LOST 1000 /* beyond, frames are lost: so many came where 1,000 should have */
 #define LOAD_MUCH 1200
 #define HELD_LAST 950   /* of 1,000: flows that lag are ended */
@@ -173,16 +173,16 @@ lower(struct sc_replay *e)
 	set_share(e, share - (share >> (6 - SC_MIN(e->admit.nb_high, 4u))));
 }
 
-/* By a 32nd, and by a 16th or a quarter while nothing speaks against it. */
+/* By a 32nd, and by a 16th while nothing speaks against it; by a half while there is much room. */
 static void
 raise(struct sc_replay *e, uint32_t load)
 {
-	uint32_t step;
+	uint32_t share = e->admit.share, step;
 
 	e->admit.nb_high = 0;
 	e->admit.nb_low++;
-	step = (e->admit.share >> (6 - SC_MIN(e->admit.nb_low, load < LOAD_FAR ? 4u : 2u))) + 1;
-	e->admit.share = SC_MIN(e->admit.share + SC_MIN(step, RAISE_MAX), ADMIT_ALL);
+	step = load < LOAD_FAR ? share / 2 : share >> (6 - SC_MIN(e->admit.nb_low, 2u));
+	e->admit.share = SC_MIN(share + SC_MIN(step + 1, RAISE_MAX), ADMIT_ALL);
 }
 
 void

@@ -42,6 +42,8 @@ surge(struct sc_replay *e)
 	uint64_t came = (a->nb_new - a->nb_full) * SC_US_PER_S;
 
 	a->tokens = UINT64_MAX / 2; /* anew */
+	if (e->now_us < a->cut_us)
+		return; /* the last cut has not shown yet */
 	admit_cut(e, (uint32_t)(came * 1000 / SC_CLAMP(us * a->rate, came / SURGE_MOST, came)));
 }
 

@@ -27,15 +27,17 @@ ring_fill(const struct rte_ring *r)
 
 /* A full round needs its polls; one that finds little polls for want of work. */
 void
-load_round(struct load *l, uint64_t start, uint32_t frames, uint32_t done)
+load_round(struct load *l, const struct load_round *r)
 {
-	uint64_t cycles = rte_rdtsc() - start, polling, most;
+	uint64_t cycles = rte_rdtsc() - r->start, polling, most;
 
-	l->frames += frames;
-	if (done == 0) {
+	l->frames += r->frames;
+	if (r->done == 0) {
 		l->empty_cycles += ((int64_t)cycles - (int64_t)l->empty_cycles) / EMPTY_WEIGHT;
 		return;
 	}
+	l->rounds++;
+	l->full += r->has_more;
 	if (l->busy_cycles == 0)
 		l->busy_cycles = cycles;
 	most = l->busy_cycles * STOOD_TIMES;
@@ -44,7 +46,7 @@ load_round(struct load *l, uint64_t start, uint32_t frames, uint32_t done)
 		l->stood += cycles;
 		return;
 	}
-	polling = l->empty_cycles * (BURST - SC_MIN(frames, (uint32_t)BURST)) / BURST;
+	polling = l->empty_cycles * (BURST - SC_MIN(r->frames, (uint32_t)BURST)) / BURST;
 	l->busy += cycles - SC_MIN(cycles, polling);
 }
 
@@ -58,11 +60,11 @@ use(const struct load *l, uint64_t hz, uint64_t us)
 }
 
 static uint32_t
-load_of(uint32_t used)
+load_of(const struct load *l, uint32_t used)
 {
-	if (used < USE_LOW)
-		return used * 600 / USE_LOW;
-	return SC_MIN(600 + (used - USE_LOW) * USE_STEP, (uint32_t)FULL);
+	if (used < USE_LOW || l->rounds == 0)
+		return used * 600 / 1000;
+	return (uint32_t)SC_MIN(467 + l->full * FULL * 2 / 3 / l->rounds, FULL);
 }
 
 /* Frames lost for each 1,000 that were taken, if the loss is spread over all workers alike. */
@@ -87,7 +89,7 @@ load_read(struct load *l, const struct sc_box *box, uint16_t worker, uint64_t no
 		return false;
 	load->us = (uint32_t)SC_MIN(us, (uint64_t)UINT32_MAX);
 	load->used = use(l, box->clock->tsc_hz, us);
-	load->load = load_of(load->used);
+	load->load = load_of(l, load->used);
 	for (uint16_t i = 0; i < SC_STEER_WORKERS_MAX; i++) {
 		load->load = SC_MAX(load->load, ring_fill(box->records[i][worker]));
 		load->load = SC_MAX(load->load, ring_fill(box->handover[i][worker]));

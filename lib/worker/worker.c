@@ -531,10 +531,11 @@ drain(struct sc_worker *w, uint64_t now_us)
 uint32_t
 sc_worker_poll(struct sc_worker *w)
 {
-	uint64_t start = rte_rdtsc(), now_us = sc_clock_us(w->box->clock, start);
+	struct load_round round = {.start = rte_rdtsc()};
+	uint64_t now_us = sc_clock_us(w->box->clock, round.start);
 	uint32_t phase = atomic_load_explicit(&w->box->phase, memory_order_relaxed);
 	bool is_last_taken = false;
-	uint32_t done = 0, frames = 0, handed;
+	uint32_t done = 0, handed;
 	struct sc_replay_load load;
 
 	w->has_more = false;
@@ -549,8 +550,8 @@ sc_worker_poll(struct sc_worker *w)
 		done += handed;
 		sc_replay_hold(w->engine, phase == SC_PHASE_HOLD);
 		if (phase == SC_PHASE_HOLD || phase == SC_PHASE_RUN)
-			frames = mirrors(w, now_us);
-		done += frames + sc_replay_timers(w->engine, now_us);
+			round.frames = mirrors(w, now_us);
+		done += round.frames + sc_replay_timers(w->engine, now_us);
 	}
 	if (!can_gather(w))
 		done += transmit(w);
@@ -561,7 +562,9 @@ sc_worker_poll(struct sc_worker *w)
 	w->stats->live.c[SC_C_LOOPS]++;
 	w->stats->live.c[SC_C_LOOPS_BUSY] += done > 0;
 	sc_stats_publish(w->stats);
-	load_round(&w->load, start, frames, done);
+	round.done = done;
+	round.has_more = w->has_more;
+	load_round(&w->load, &round);
 	if (w->box->cfg->shed && !w->has_file
 			&& load_read(&w->load, w->box, w->index, now_us, &load))
 		sc_replay_load(w->engine, &load, now_us);

@@ -100,20 +100,21 @@ raised(void **state)
 	bed_end(b);
 }
 
-/* Far below the mark it grows by a quarter, but never by more than 5 % of all. */
+/* Far below the mark it grows by a half each time, but never by more than a tenth of all. */
 static void
 raised_soon(void **state)
 {
 	struct bed *b = bed_new(*state, tune);
 
-	b->e->admit.share = 8192;
-	load_for(b, 449, 3);
-	assert_in_range(b->e->admit.share, 8192 * 12 / 10, 8192 * 13 / 10);
-	load_for(b, 449, 1);
-	assert_in_range(b->e->admit.share, 8192 * 15 / 10, 8192 * 16 / 10);
+	b->e->admit.share = 4096;
+	load_for(b, 300, 1);
+	assert_int_equal(b->e->admit.share, 4096 + 128 + 1);
+	b->e->admit.share = 4096;
+	load_for(b, 299, 2);
+	assert_in_range(b->e->admit.share, 4096 * 9 / 4, 4096 * 9 / 4 + 4);
 	b->e->admit.share = 32768;
-	load_for(b, 449, 1);
-	assert_int_equal(b->e->admit.share, 32768 + 3277);
+	load_for(b, 299, 1);
+	assert_int_equal(b->e->admit.share, 32768 + 6553);
 	bed_end(b);
 }
 

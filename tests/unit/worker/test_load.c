@@ -27,6 +27,7 @@ worked(struct load *l, uint32_t permille)
 {
 	l->busy = PERIOD_CYCLES / 1000 * permille;
 	l->frames = 1000;
+	l->rounds = 1000;
 }
 
 static uint32_t
@@ -59,23 +60,25 @@ periods(void **state)
 	assert_true(load_read(&l, &box, 0, START + 100 * MS, &load));
 	assert_int_equal(load.us, 100 * MS);
 	assert_int_equal(load.used, 485);
-	assert_int_equal(load.load, 300);
+	assert_int_equal(load.load, 291);
 	assert_false(is_read_at(&l, 199));
 	assert_int_equal(read_at(&l, 200), 0);
 }
 
-/* 970 of 1,000 parts are the lower mark, 990 the upper one. */
+/* While work takes nearly all of the time, rounds that leave frames behind say how much it is. */
 static void
 marks(void **state)
 {
 	static const struct {
-		uint32_t used, load;
-	} c[] = {{0, 0}, {969, 599}, {970, 600}, {980, 700}, {990, 800}, {1000, 900}, {1500, 900}};
+		uint32_t used, full, load;
+	} c[] = {{0, 0, 0}, {969, 1000, 581}, {970, 0, 467}, {970, 200, 600}, {1000, 500, 800},
+			{1000, 799, 999}, {1500, 1000, 1000}};
 	struct load l;
 
 	for (unsigned int i = 0; i < SC_ARRAY_SIZE(c); i++) {
 		begin(&l);
 		worked(&l, c[i].used);
+		l.full = c[i].full;
 		assert_int_equal(read_at(&l, 100), c[i].load);
 	}
 }
@@ -90,7 +93,7 @@ losses(void **state)
 	worked(&l, 970);
 	atomic_store(&box.nb_missed, 4);
 	assert_false(is_read_at(&l, 99));
-	assert_int_equal(read_at(&l, 100), 600);
+	assert_int_equal(read_at(&l, 100), 467);
 	worked(&l, 100); /* of 100 ms: all of 10 */
 	atomic_store(&box.nb_missed, 4 + 5);
 	assert_false(is_read_at(&l, 109));
@@ -109,7 +112,7 @@ idle_losses(void **state)
 	begin(&l);
 	worked(&l, 949);
 	atomic_store(&box.nb_missed, 4000);
-	assert_int_equal(read_at(&l, 100), 949 * 600 / 970);
+	assert_int_equal(read_at(&l, 100), 949 * 600 / 1000);
 }
 
 /* Of two workers each has half of the loss. */
@@ -140,7 +143,11 @@ nothing_taken(void **state)
 static void
 round_of(struct load *l, uint64_t cycles, uint32_t frames, uint32_t done)
 {
-	load_round(l, rte_rdtsc() - cycles, frames, done);
+	load_round(l,
+			&(struct load_round){.start = rte_rdtsc() - cycles,
+					.frames = frames,
+					.done = done,
+					.has_more = frames == 32});
 }
 
 #define LONG (1ull << 40) /* what this machine adds is nothing to it */
@@ -163,6 +170,8 @@ rounds(void **state)
 	round_of(&l, LONG, 32, 40);
 	assert_in_range(l.busy / (LONG / 100), 249, 251);
 	assert_int_equal(l.frames, 48);
+	assert_int_equal(l.rounds, 3);
+	assert_int_equal(l.full, 1);
 	assert_int_equal(l.stood, 0);
 	for (int i = 0; i < 1000; i++)
 		round_of(&l, LONG, 32, 40);
