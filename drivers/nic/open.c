@@ -84,10 +84,14 @@ make_conf(struct opening *o)
 	conf->txmode.offloads = o->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	conf->rxmode.mtu = choose_mtu(o);
 	warn_short_frames(o, conf->rxmode.mtu);
-	if (hf == 0 || (o->port->nb_rxq == 1 && o->cfg->role != SC_PORT_MIRROR))
+	/* Of a mirror the hash tells under overload what need not be read, with one queue, too. */
+	if (o->cfg->role == SC_PORT_MIRROR && hf != 0)
+		conf->rxmode.offloads |= o->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+	if (hf == 0
+			|| (o->port->nb_rxq == 1
+					&& (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH)
+							== 0))
 		return;
-	/* One queue needs no steering, but the hash tells under overload what need not be read. */
-	conf->rxmode.offloads |= o->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf.rss_hf = hf;
 	conf->rx_adv_conf.rss_conf.rss_key = o->key;

@@ -111,7 +111,7 @@ void frame_get(const struct rte_mbuf *m, struct frame *f);
 struct bench_box {
 	uint16_t nb_workers; /* 1 with an intercept lcore, or up to LANES that intercept inline */
 	bool is_inline, is_real_time;
-	bool is_hashed; /* under overload: frames of the mirror bring their RSS hash */
+	bool is_hashed;      /* under overload: frames of the mirror bring their RSS hash */
 	const char *capture; /* NULL: generated traffic; otherwise `peer` is behind the test port */
 	struct sc_peer *peer;
 	uint16_t floor_port; /* its TX rings are tx[] */
