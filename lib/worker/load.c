@@ -10,9 +10,9 @@
 #define EMPTY_WEIGHT 16
 #define BUSY_WEIGHT 64
 #define STOOD_TIMES 64 /* a round that much longer was the machine's, which had others to run */
-#define USE_LOW 970    /* of 1,000: a load of 600 */
-#define USE_STEP 10    /* of load, for each more */
-#define USE_LOST 950   /* below, frames that are lost are no overload's */
+#define USE_LOW 970    /* of 1,000: below, there is room for more */
+#define USE_LOST 950   /* below either, frames that are lost are no overload's */
+#define FULL_LOST 300  /* of 1,000 rounds */
 #define USE_GOAL 940   /* where losses are to bring it */
 #define LOSS_MIN 5     /* for each 1,000 frames: not to be looked at for long */
 #define LOSS_MAX 100000ul
@@ -94,7 +94,7 @@ load_read(struct load *l, const struct sc_box *box, uint16_t worker, uint64_t no
 		load->load = SC_MAX(load->load, ring_fill(box->records[i][worker]));
 		load->load = SC_MAX(load->load, ring_fill(box->handover[i][worker]));
 	}
-	if (lost >= LOSS_MIN && load->used >= USE_LOST)
+	if (lost >= LOSS_MIN && load->used >= USE_LOST && l->full * FULL >= FULL_LOST * l->rounds)
 		load->load = (uint32_t)((FULL + lost) * FULL / USE_GOAL);
 	*l = (struct load){
 			.since_us = now_us,

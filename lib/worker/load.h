@@ -32,7 +32,8 @@ void load_round(struct load *l, const struct load_round *r);
  * bursts, and how many rounds left frames behind says what is possible: 200 of 1,000 are a load of 600,
  * 500 are one of 800. Beyond 1,000: the mirror ports had no room for some frames, and of what came the
  * share 1,000 / load would keep the worker as busy as it should be. (Frames that are lost while it is
- * not are lost to pauses of the machine, and taking fewer flows would not help.)
+ * not, or while most rounds empty the port, are lost to pauses of the machine, and taking fewer flows
+ * would not help.)
  */
 bool load_read(struct load *l, const struct sc_box *box, uint16_t worker, uint64_t now_us,
 		struct sc_replay_load *load);
