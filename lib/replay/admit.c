@@ -7,12 +7,12 @@
 #include "engine.h"
 
 #define PERIOD_US (100 * SC_US_PER_MS)
-#define CUT_US (50 * SC_US_PER_MS)        /* until what has been cut off for losses shows */
-#define LEAST 64u                         /* places that are always admitted */
-#define RAISE_MAX (ADMIT_ALL / 10)        /* at once */
-#define LOAD_HIGH 800                     /* of 1,000: fewer flows are admitted */
-#define LOAD_LOW 600                      /* more again */
-#define LOAD_FAR 300                      /* and soon */
+#define CUT_US (50 * SC_US_PER_MS) /* until what has been cut off for losses shows */
+#define LEAST 64u                  /* places that are always admitted */
+#define RAISE_MAX (ADMIT_ALL / 10) /* at once */
+#define LOAD_HIGH 800              /* of 1,000: fewer flows are admitted */
+#define LOAD_LOW 600               /* more again */
+#define LOAD_FAR 300               /* and soon */
 #define LOAD_LOST 1000 /* beyond, frames are lost: so many came where 1,000 should have */
 #define LOAD_MUCH 1200
 #define HELD_LAST 950   /* of 1,000: flows that lag are ended */
