@@ -14,7 +14,7 @@
 #define LOAD_LOW 600               /* more again */
 #define LOAD_FAR 300               /* and soon */
 #define LOAD_LOST 1000 /* beyond, frames are lost: so many came where 1,000 should have */
-#define LOAD_MUCH 1200
+#define LOAD_MUCH 1500
 #define HELD_LAST 950   /* of 1,000: flows that lag are ended */
 #define BEFORE_FIRST 3  /* periods in a row: a burst is no overload */
 #define JOIN_PAUSE_S 60 /* what was left out must not come back as a mid-stream join */

@@ -17,7 +17,7 @@
 #define V4_LEN 20
 #define V6_LEN 40
 #define TCP_LEN 20
-#define UNREAD_BELOW (ADMIT_ALL / 4 * 3) /* while few are left out, their flows are counted */
+#define UNREAD_BELOW (ADMIT_ALL / 16 * 15) /* while few are left out, their flows are counted */
 
 /* What a few bytes tell of a frame. */
 struct glance {

@@ -13,6 +13,7 @@
 #define USE_LOW 970    /* of 1,000: below, there is room for more */
 #define USE_LOST 950   /* below either, frames that are lost are no overload's */
 #define FULL_LOST 300  /* of 1,000 rounds */
+#define FULL_FEW 20    /* less: it is many small rounds that take the time */
 #define USE_GOAL 940   /* where losses are to bring it */
 #define LOSS_MIN 5     /* for each 1,000 frames: not to be looked at for long */
 #define LOSS_MAX 100000ul
@@ -63,7 +64,7 @@ static uint32_t
 load_of(const struct load *l, uint32_t used)
 {
 	if (used < USE_LOW || l->rounds == 0)
-		return used * 600 / 1000;
+		return used * 600 / (l->full * FULL < FULL_FEW * l->rounds ? 2000 : 1000);
 	return (uint32_t)SC_MIN(467 + l->full * FULL * 2 / 3 / l->rounds, FULL);
 }
 

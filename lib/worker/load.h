@@ -28,7 +28,8 @@ void load_round(struct load *l, const struct load_round *r);
 /*
  * Every 100 ms true, 10 ms after frames begin to be lost, and load->load the worst of the period in
  * parts per thousand. How full the rings to this worker are. Or how much of the time work took, without
- * what polling costs anyway: 970 parts of it are a load of 600. Beyond, work takes less time in larger
+ * what polling costs anyway: 970 parts of it are a load of 600, or 300 while next to no round leaves frames
+ * behind. Beyond, work takes less time in larger
  * bursts, and how many rounds left frames behind says what is possible: 200 of 1,000 are a load of 600,
  * 500 are one of 800. Beyond 1,000: the mirror ports had no room for some frames, and of what came the
  * share 1,000 / load would keep the worker as busy as it should be. (Frames that are lost while it is

@@ -109,7 +109,10 @@ rate_of(const struct offer *o, const struct look *a, const struct look *b)
 			* (double)o->p.hz / (double)(b->time - a->time);
 }
 
-/* Flows complete a second while each burst is there as soon as the worker asks for it. */
+/*
+ * Flows complete a second while the port is kept full, and the feed waits: as under overload, frames
+ * have left this CPU's near caches when the worker takes them.
+ */
 static double
 peak(struct offer *o, double guess)
 {
@@ -119,7 +122,7 @@ peak(struct offer *o, double guess)
 	o->p.b->cfg.shed = false;
 	begin(o, guess);
 	while (o->p.time < start + ms(o, PEAK_MS)) {
-		bring(o, SC_MIN(pace_room(&o->p), 4u * BURST));
+		bring(o, pace_room(&o->p));
 		pace_round(&o->p);
 		if (o->p.time < start + ms(o, PEAK_MS / 3))
 			look(o, &from);
